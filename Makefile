@@ -1,0 +1,47 @@
+# `make` alone lists what there is to do. ARGS goes to the command behind a target: make up ARGS="--ports auto"
+
+BIN := .venv/bin
+CODE = $(wildcard src tests tools bench examples)
+
+.PHONY: help setup up order test check format bench lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/dev.stamp ## make .venv from the locked requirements, for running and for development
+
+up: .venv/runtime.stamp ## run the shop in the foreground; Ctrl-C stops it
+	@exec $(BIN)/python tools/foreground.py $(BIN)/shop up $(ARGS)
+
+order: .venv/runtime.stamp ## place orders in the running shop and show what came of them
+	@exec $(BIN)/shop order $(ARGS)
+
+test: .venv/dev.stamp ## run every test: those that kill processes last, one at a time
+	$(BIN)/pytest -n 2 -m "not crash" $(ARGS)
+	$(BIN)/pytest -m crash $(ARGS)
+
+check: .venv/dev.stamp ## format, lint, types, import rules, ports
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/python tools/lint_ports.py
+
+format: .venv/dev.stamp ## format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: .venv/dev.stamp ## measure speed; nothing is asserted
+	$(BIN)/python -m bench $(ARGS)
+
+lock: .venv/dev.stamp ## pin the requirements again; ARGS=--upgrade takes the newest
+	tools/lock.sh $(ARGS)
+
+clean: ## remove what make made; ./data stays
+	rm -rf .venv dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+.venv/runtime.stamp: tools/setup.sh requirements/installer.lock requirements/runtime.lock
+	@tools/setup.sh runtime
+
+.venv/dev.stamp: .venv/runtime.stamp requirements/dev.lock
+	@tools/setup.sh dev
