@@ -1,0 +1,1 @@
+"""Adapters: databases, transports, the asyncio runtime. The core imports none of them."""

@@ -1,0 +1,51 @@
+"""The real world: the system's clock, its randomness, asyncio's tasks."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from random import SystemRandom
+from typing import Any
+
+from amends.ids import UuidV7
+
+
+class AsyncioTask:
+    """A task whose failure is not lost: `join` raises it."""
+
+    def __init__(self, task: "asyncio.Task[None]") -> None:
+        self._task = task
+
+    def cancel(self) -> bool:
+        return self._task.cancel()
+
+    async def join(self) -> None:
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
+
+
+class AsyncioRuntime:
+    """A `Runtime`. Keeps its tasks alive until they end."""
+
+    def __init__(self) -> None:
+        self._random = SystemRandom()
+        self._ids = UuidV7(time.time, self._random)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def now(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def roll(self) -> float:
+        return self._random.random()
+
+    def new_id(self) -> str:
+        return self._ids()
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> AsyncioTask:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return AsyncioTask(task)

@@ -1,0 +1,55 @@
+"""The page `parked`: messages set aside, each key's in the order in which they came."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from amends.messages import Envelope
+from amends.ports import Parked, Reader, Tx
+
+CREATE = (
+    """
+    create table parked (
+        position integer primary key,
+        id text not null unique,
+        message_key text not null,
+        envelope blob not null,
+        error text not null,
+        attempts integer not null,
+        retry_at real,
+        parked_at real not null
+    ) strict
+    """,
+)
+insert_parked = """
+insert into parked (id, message_key, envelope, error, attempts, retry_at, parked_at)
+values (:id, :message_key, :envelope, :error, :attempts, :retry_at, :parked_at)
+on conflict (id) do nothing
+"""
+update_parked = """
+update parked set error = :error, attempts = :attempts, retry_at = :retry_at where id = :id
+"""
+remove_parked = "delete from parked where id in (select value from json_each(:ids))"
+all_parked = """
+select envelope, error, attempts, retry_at, parked_at from parked order by position limit :limit
+"""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Envelope).decode
+
+
+class SqliteParking:
+    """The `Parking` port."""
+
+    async def insert(self, tx: Tx, rows: Sequence[Parked]) -> None:
+        values = [(row.envelope.id, row.envelope.key, _encode(row.envelope), *row[1:]) for row in rows]
+        await tx.run_many(insert_parked, values)
+
+    async def update(self, tx: Tx, row: Parked) -> None:
+        await tx.run(update_parked, (row.error, row.attempts, row.retry_at, row.envelope.id))
+
+    async def remove(self, tx: Tx, ids: Sequence[str]) -> None:
+        await tx.run(remove_parked, (_encode(ids).decode(),))
+
+    async def all(self, tx: Reader, limit: int) -> list[Parked]:
+        return [Parked(_decode(row[0]), *row[1:]) for row in await tx.fetch(all_parked, (limit,))]

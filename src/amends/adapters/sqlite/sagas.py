@@ -1,0 +1,123 @@
+"""The page `sagas`: one row an instance."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from amends.errors import Conflict
+from amends.messages import SagaId
+from amends.ports import Change, Instance, Reader, Row, SagaFilter, Tx, Value
+from amends.state import SagaState
+
+CREATE = (
+    """
+    create table sagas (
+        id text primary key,
+        name text not null,
+        version text not null,
+        status text not null
+            check (status in ('running', 'compensating', 'completed', 'compensated', 'stuck')),
+        input blob not null,
+        state blob not null,
+        revision integer not null,
+        wake_at real,
+        traceparent text not null,
+        started_at real not null,
+        check ((status in ('running', 'compensating')) = (wake_at is not null))
+    ) strict, without rowid
+    """,
+    "create index sagas_due on sagas (wake_at) where wake_at is not null",
+    "create index sagas_stuck on sagas (id) where status = 'stuck'",
+)
+_COLUMNS = "id, name, version, input, state, revision, wake_at, traceparent, started_at"
+
+insert_saga = f"""
+insert into sagas (id, name, version, status, input, state, revision, wake_at, traceparent, started_at)
+values (:id, :name, :version, :status, :input, :state, :revision, :wake_at, :traceparent, :started_at)
+"""
+update_state = """
+update sagas set state = :state, revision = :revision
+where id = :id and revision = :before
+"""
+update_saga = """
+update sagas set state = :state, revision = :revision, status = :status, wake_at = :wake_at
+where id = :id and revision = :before
+"""
+load_sagas = f"select {_COLUMNS} from keys cross join sagas on id = key"
+due_sagas = f"select {_COLUMNS} from sagas where wake_at <= :now order by wake_at limit :limit"
+in_flight_sagas = f"""
+select {_COLUMNS} from sagas where wake_at is not null
+union all
+select {_COLUMNS} from sagas where status = 'stuck'
+order by id
+"""
+_FIND = f"""
+select {_COLUMNS} from sagas
+where %s
+    and (:status is null or status = :status)
+    and (:name is null or name = :name)
+    and (:started_before is null or started_at <= :started_before)
+    and (:before is null or id < :before)
+order by id desc
+limit :limit
+"""
+find_sagas = _FIND % "true"
+find_moving_sagas = _FIND % "wake_at is not null"
+find_stuck_sagas = _FIND % "status = 'stuck'"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(SagaState).decode
+
+
+class SqliteSagas:
+    """The `Sagas` port."""
+
+    async def insert(self, tx: Tx, instances: Sequence[Instance]) -> None:
+        await tx.run_many(insert_saga, [_row(each) for each in instances])
+
+    async def load(self, tx: Reader, ids: Sequence[SagaId]) -> dict[SagaId, Instance]:
+        return {SagaId(row[0]): _instance(row) for row in await tx.fetch_each(load_sagas, ids)}
+
+    async def save(self, tx: Tx, changes: Sequence[Change]) -> None:
+        plain: list[Sequence[Value]] = []
+        indexed: list[Sequence[Value]] = []
+        for before, after in changes:
+            state, status = _encode(after.state), after.state.status
+            if after.wake_at == before.wake_at and status == before.state.status:
+                plain.append((state, after.revision, after.id, before.revision))
+            else:
+                indexed.append((state, after.revision, status, after.wake_at, after.id, before.revision))
+        changed = await tx.run_many(update_state, plain) + await tx.run_many(update_saga, indexed)
+        if changed != len(changes):
+            raise Conflict(f"{len(changes) - changed} sagas were moved by somebody else: {changes[0].after.id} …")
+
+    async def due(self, tx: Tx, limit: int) -> list[Instance]:
+        return [_instance(row) for row in await tx.fetch(due_sagas, {"now": tx.now, "limit": limit})]
+
+    async def in_flight(self, tx: Reader) -> list[Instance]:
+        return [_instance(row) for row in await tx.fetch(in_flight_sagas)]
+
+    async def find(self, tx: Reader, wanted: SagaFilter) -> list[Instance]:
+        statement = {"stuck": find_stuck_sagas, "running": find_moving_sagas, "compensating": find_moving_sagas}
+        sql = statement.get(wanted.status or "", find_sagas)
+        return [_instance(row) for row in await tx.fetch(sql, wanted._asdict())]
+
+
+def _row(each: Instance) -> Sequence[Value]:
+    return (
+        each.id,
+        each.name,
+        each.version,
+        each.state.status.value,
+        each.input,
+        _encode(each.state),
+        each.revision,
+        each.wake_at,
+        each.traceparent,
+        each.started_at,
+    )
+
+
+def _instance(row: Row) -> Instance:
+    id, name, version, input, state, revision, wake_at, traceparent, started_at = row
+    return Instance(id, name, version, input, _decode(state), revision, wake_at, traceparent, started_at)

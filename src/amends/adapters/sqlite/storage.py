@@ -1,0 +1,121 @@
+"""A service's own SQLite file: one writer at a time, readers beside it on snapshots."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+
+import apsw
+
+from amends.adapters.sqlite import schema
+from amends.adapters.sqlite.connection import SqliteReader, SqliteTx, connect
+from amends.adapters.sqlite.idempotency_keys import SqliteKeys
+from amends.adapters.sqlite.inbox import SqliteInbox
+from amends.adapters.sqlite.leases import SqliteLeases
+from amends.adapters.sqlite.mends import SqliteMends
+from amends.adapters.sqlite.outbox import SqliteOutbox
+from amends.adapters.sqlite.parked import SqliteParking
+from amends.adapters.sqlite.sagas import SqliteSagas
+from amends.ports import Inbox, Keys, Leases, Mends, Outbox, Parking, Sagas, Tx
+from amends.schema import Migration
+
+
+class SqliteStorage:
+    """A `Storage`. Durable: WAL with `synchronous=FULL`, every transaction `BEGIN IMMEDIATE`."""
+
+    def __init__(self, path: Path, migrations: Sequence[Migration] = ()) -> None:
+        self.name = path.stem
+        self.path = path
+        self.sagas: Sagas = SqliteSagas()
+        self.outbox: Outbox = SqliteOutbox()
+        self.inbox: Inbox = SqliteInbox()
+        self.leases: Leases = SqliteLeases()
+        self.parking: Parking = SqliteParking()
+        self.keys: Keys = SqliteKeys()
+        self.mends: Mends = SqliteMends()
+        self._migrations = migrations
+        self._connection: apsw.Connection | None = None
+        self._readers: list[apsw.Connection] = []
+        self._writing = asyncio.Lock()
+
+    async def migrate(self) -> list[str]:
+        return schema.migrate(self.writer(), self.name, self._migrations)
+
+    def transaction(self, now: float) -> "_Transaction":
+        return _Transaction(self, now, self._writing)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[SqliteReader]:
+        connection = self._readers.pop() if self._readers else connect(self.path, readonly=True)
+        connection.execute("begin")
+        try:
+            yield SqliteReader(connection)
+        finally:
+            connection.execute("rollback")
+            self._readers.append(connection)
+
+    async def close(self) -> None:
+        async with self._writing:
+            for connection in [*self._readers, self._connection]:
+                if connection is not None:
+                    connection.close()
+            self._readers, self._connection = [], None
+
+    def writer(self) -> apsw.Connection:
+        if self._connection is None:
+            self._connection = connect(self.path)
+        return self._connection
+
+    def distrust(self) -> None:
+        """After a failed fsync nobody knows what the file holds: the connection is opened anew."""
+        if self._connection is not None:
+            self._connection.close(True)
+            self._connection = None
+
+
+class _Transaction:
+    """`async with` for one transaction: commits at the end of the block, rolls back when it raises."""
+
+    __slots__ = ("_lock", "_storage", "_tx")
+
+    def __init__(self, storage: SqliteStorage, now: float, lock: asyncio.Lock) -> None:
+        self._storage = storage
+        self._lock = lock
+        self._tx = SqliteTx(storage.writer(), now)
+
+    async def __aenter__(self) -> Tx:
+        await self._lock.acquire()
+        try:
+            self._tx = SqliteTx(self._storage.writer(), self._tx.now)
+            self._storage.writer().execute("begin immediate")
+        except BaseException:
+            self._lock.release()
+            raise
+        return self._tx
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._end(commit=error is None)
+        finally:
+            self._lock.release()
+        if error is None:
+            for action in self._tx.actions:
+                action()
+
+    def _end(self, commit: bool) -> None:
+        writer = self._storage.writer()
+        try:
+            if commit:
+                writer.execute("commit")
+            elif writer.in_transaction:
+                writer.execute("rollback")
+        except (apsw.IOError, apsw.FullError):
+            self._storage.distrust()
+            raise
+        except apsw.Error:
+            if writer.in_transaction:
+                writer.execute("rollback")
+            raise

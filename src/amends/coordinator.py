@@ -1,0 +1,199 @@
+"""The coordinator: advances the sagas of one service, a batch of replies in one local transaction.
+
+    start ─▶ [saga row · commands in the outbox] ─▶ participants ─▶ replies ─▶ hop ─▶ … ─▶ end
+                                                     timers ─▶ expire ─┘
+
+It holds a lease with an epoch. Every transaction of its checks the epoch, every command carries it: one that has been
+replaced writes nothing and asks nothing (`Fenced`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from amends.asking import Asker, build, input_of, open_asks
+from amends.circuit import Circuits
+from amends.errors import Fenced, Overloaded, UnknownVersion
+from amends.halving import in_halves
+from amends.machine import Decision, Moment, expire, start, wake_at
+from amends.messages import Envelope, SagaId
+from amends.moves import Moves
+from amends.outbox import OutboxRelay
+from amends.ports import Instance, Runtime, Storage, Tx
+from amends.saga import Saga
+from amends.signals import Signals
+from amends.watch import Watch
+
+I = TypeVar("I", bound=msgspec.Struct)  # noqa: E741
+
+IN_FLIGHT = 20_000
+_BATCH = 250
+_encode = msgspec.json.Encoder().encode
+
+
+class Begin(NamedTuple):
+    """A saga to start: its id, made by the caller, and its input."""
+
+    id: SagaId
+    input: msgspec.Struct
+    traceparent: str = ""
+
+
+class Coordinator:
+    """Owns the sagas in one service's database. `limit` bounds how many may be in flight."""
+
+    def __init__(
+        self,
+        name: str,
+        definitions: Iterable[Saga[Any]],
+        storage: Storage,
+        relay: OutboxRelay,
+        runtime: Runtime,
+        signals: Signals,
+        limit: int = IN_FLIGHT,
+    ) -> None:
+        self.name = name
+        self.definitions = {(saga.name, saga.version): saga for saga in definitions}
+        self.watch = Watch()
+        self.circuits = Circuits()
+        self.in_flight = 0
+        self.epoch = 0
+        self._limit = limit
+        self._storage = storage
+        self._relay = relay
+        self._runtime = runtime
+        self._signals = signals
+        self._asker = Asker(name, runtime)
+
+    async def acquire(self, holder: str) -> None:
+        """Takes the lease, then asks anew whatever is in flight. Raises `UnknownVersion`."""
+        now = self._runtime.now()
+        async with self._storage.transaction(now) as tx:
+            instances = await self._storage.sagas.in_flight(tx)
+            self._refuse_unknown(instances)
+            self.epoch = await self._storage.leases.acquire(tx, self.name, holder)
+            for instance in instances:
+                asks = open_asks(instance.state)
+                await self._relay.put(tx, self._asker.envelopes(self._of(instance), instance, asks, self.epoch, now))
+        self.in_flight = len(instances)
+        self._signals.emit("coordinator.acquired", coordinator=self.name, epoch=self.epoch, sagas=len(instances))
+
+    async def start(self, tx: Tx, saga: Saga[I], begins: Sequence[Begin]) -> list[Instance]:
+        """Starts sagas in the caller's transaction. Raises `Overloaded` when too many are in flight."""
+        if self.in_flight + len(begins) > self._limit:
+            raise Overloaded(f"{self.in_flight} sagas are in flight, the bound is {self._limit}", retry_after_s=1.0)
+        await self._check_epoch(tx)
+        moment = self._moment(tx)
+        fresh: list[Instance] = []
+        envelopes: list[Envelope] = []
+        for begin in begins:
+            instance, asked = self._begin(saga, begin, moment)
+            fresh.append(instance)
+            envelopes += asked
+        await self._storage.sagas.insert(tx, fresh)
+        await self._relay.put(tx, envelopes)
+        tx.after_commit(lambda: self._committed(fresh, started=len(fresh)))
+        return fresh
+
+    async def hop(self, batch: Sequence[Envelope]) -> None:
+        """Takes a batch of replies in."""
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            await self._check_epoch(tx)
+            loaded = await self._storage.sagas.load(tx, list(dict.fromkeys(each.saga for each in batch)))
+            moment = self._moment(tx)
+            moves = Moves(self.definitions)
+            for envelope in batch:
+                self.circuits.answered(envelope.sender)
+                instance = loaded.get(envelope.saga)
+                if instance is not None:
+                    moves.take(instance, envelope, moment)
+            await self._write(tx, moves)
+
+    async def expire(self) -> int:
+        """Acts on every timer that is due, a batch at a time; returns how many sagas had one."""
+        total = 0
+        while due := await self._due():
+            await in_halves(due, self._expire_batch, self._report)
+            total += len(due)
+            if len(due) < _BATCH:
+                break
+        return total
+
+    async def decide(self, tx: Tx, id: SagaId, decider: Callable[[Saga[Any], Instance, Moment], Decision]) -> Instance:
+        """Moves one saga by a person's decision, in the caller's transaction. Raises `LookupError`, `CannotMend`."""
+        await self._check_epoch(tx)
+        instance = (await self._storage.sagas.load(tx, [id])).get(id)
+        if instance is None:
+            raise LookupError(f"no saga {id}")
+        moves = Moves(self.definitions)
+        moves.put(instance, decider(self._of(instance), instance, self._moment(tx)))
+        await self._write(tx, moves)
+        return moves.changes[id].after
+
+    async def _due(self) -> list[Instance]:
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            return await self._storage.sagas.due(tx, _BATCH)
+
+    async def _expire_batch(self, due: Sequence[Instance]) -> None:
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            await self._check_epoch(tx)
+            loaded = await self._storage.sagas.load(tx, [each.id for each in due])
+            moment = self._moment(tx)
+            moves = Moves(self.definitions)
+            for instance in loaded.values():
+                held = self._held(instance, tx.now)
+                moves.put(instance, expire(self._of(instance), instance.state, moment, held), rearm=True)
+            await self._write(tx, moves)
+
+    async def _report(self, instance: Instance, error: Exception) -> None:
+        """A saga whose timer can't be acted on must not hold up the others; it is tried again with the next tick."""
+        self._signals.emit("saga.failed", saga=instance.id, error=f"{type(error).__name__}: {error}"[:500])
+
+    def _held(self, instance: Instance, now: float) -> set[int]:
+        """Steps that wait for their participant to come back, instead of spending an attempt."""
+        saga = self._of(instance)
+        held = set()
+        for ask in open_asks(instance.state):
+            if (instance.state.steps[ask.step].due or now + 1) <= now:
+                command = build(saga.steps[ask.step], input_of(saga, instance), instance.state, saga, ask.operation)
+                if self.circuits.holds(command.participant, now):
+                    held.add(ask.step)
+        return held if instance.state.group >= saga.commit_group or instance.state.backward else set()
+
+    async def _write(self, tx: Tx, moves: Moves) -> None:
+        changes = list(moves.changes.values())
+        if changes:
+            await self._storage.sagas.save(tx, changes)
+            await self._relay.put(tx, moves.envelopes(self._asker, self.epoch, tx.now))
+            moved = [change.after for change in changes]
+            tx.after_commit(lambda: self._committed(moved, ended=moves.ended))
+
+    def _begin(self, saga: Saga[I], begin: Begin, moment: Moment) -> tuple[Instance, list[Envelope]]:
+        state, asks = start(saga, moment)
+        wake, input = wake_at(saga, state), _encode(begin.input)
+        instance = Instance(begin.id, saga.name, saga.version, input, state, 1, wake, begin.traceparent, moment.now)
+        return instance, self._asker.envelopes(saga, instance, asks, self.epoch, moment.now)
+
+    def _committed(self, moved: Sequence[Instance], started: int = 0, ended: int = 0) -> None:
+        self.in_flight += started - ended
+        self._signals.emit("sagas.moved", coordinator=self.name, sagas=len(moved), started=started, ended=ended)
+        self.watch.publish(moved)
+
+    async def _check_epoch(self, tx: Tx) -> None:
+        epoch = await self._storage.leases.epoch(tx, self.name)
+        if epoch != self.epoch:
+            raise Fenced(f"coordinator {self.name}: epoch {self.epoch} has been replaced by {epoch}; stop this process")
+
+    def _of(self, instance: Instance) -> Saga[Any]:
+        return self.definitions[instance.name, instance.version]
+
+    def _refuse_unknown(self, instances: Iterable[Instance]) -> None:
+        unknown = [each for each in instances if (each.name, each.version) not in self.definitions]
+        if unknown:
+            names = ", ".join(f"{each.id} ({each.name} {each.version})" for each in unknown[:20])
+            mend = "start the program with the definitions that they began with as well"
+            raise UnknownVersion(f"{len(unknown)} sagas in flight follow an unknown definition: {names}; {mend}")
+
+    def _moment(self, tx: Tx) -> Moment:
+        return Moment(tx.now, self._runtime.roll())

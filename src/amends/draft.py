@@ -1,0 +1,174 @@
+"""A state being changed: the moves that the machine is made of. Lives only inside one call of the machine."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from amends.messages import Operation
+from amends.retry import Retry
+from amends.saga import Saga
+from amends.state import Entry, Phase, SagaState, Status, StepState
+from amends.steps import Step
+
+_SETTLED = frozenset({Phase.DONE, Phase.FAILED, Phase.SKIPPED, Phase.RESOLVED})
+
+
+class Ask(NamedTuple):
+    """A command to send: which step, its action or its compensation, the how-manieth time."""
+
+    step: int
+    operation: Operation
+    attempt: int
+    again: bool = False
+
+
+class Draft:
+    __slots__ = (
+        "_history",
+        "asks",
+        "backward",
+        "cause",
+        "deadline",
+        "group",
+        "now",
+        "roll",
+        "saga",
+        "status",
+        "steps",
+    )
+
+    def __init__(self, saga: Saga[Any], state: SagaState, now: float, roll: float) -> None:
+        self.saga, self.now, self.roll = saga, now, roll
+        self.status, self.backward, self.group = state.status, state.backward, state.group
+        self.deadline, self.cause = state.deadline, state.cause
+        self.steps = list(state.steps)
+        self.asks: list[Ask] = []
+        self._history = list(state.history)
+
+    @property
+    def committed(self) -> bool:
+        """The pivot, or the first step that can't be undone, was asked: only forward."""
+        return self.group >= self.saga.commit_group
+
+    def freeze(self) -> SagaState:
+        steps, history = tuple(self.steps), tuple(self._history)
+        return SagaState(self.status, self.backward, self.group, self.deadline, self.cause, steps, history)
+
+    def note(self, step: int, what: str, detail: str = "") -> None:
+        self._history.append(Entry(self.now, step, what, detail))
+
+    def put(self, at: int, phase: Phase, detail: str = "", reply: msgspec.Raw | None = None) -> None:
+        """A step reaches a phase in which it waits for nobody."""
+        old = self.steps[at]
+        self.steps[at] = StepState(phase, old.attempts, self.now, None, reply or old.reply)
+        self.note(at, phase.value, detail)
+
+    def late(self, at: int, outcome: str) -> None:
+        """An answer that decides nothing any more; only the first surprise a phase is worth a line."""
+        last = self._history[-1] if self._history else None
+        if last is None or (last.step, last.what, last.detail) != (at, "late", outcome):
+            if self.steps[at].phase is not Phase.DONE or outcome != "done":
+                self.note(at, "late", outcome)
+
+    def enter(self, group: int) -> None:
+        """Asks every step of a group; a begun step is done already."""
+        self.group = group
+        for at in self.saga.groups[group]:
+            if self.saga.steps[at].ask is None:
+                self.put(at, Phase.DONE)
+            else:
+                self._send(at, Phase.ASKED, 1)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Forward: enters the next group, or ends, once every step of this one is settled."""
+        phases = {self.steps[at].phase for at in self.saga.groups[self.group]}
+        if phases <= _SETTLED:
+            self.status = Status.RUNNING
+            if self.group + 1 < len(self.saga.groups):
+                self.enter(self.group + 1)
+            else:
+                self.end(Status.COMPLETED)
+        elif Phase.STUCK in phases and Phase.ASKED not in phases and self.status is not Status.STUCK:
+            self.end(Status.STUCK)
+
+    def turn_back(self, cause: str) -> None:
+        """The one-way decision: from here on only backward."""
+        self.backward, self.status, self.cause = True, Status.COMPENSATING, cause
+        self.note(-1, "turned back", cause)
+        self.unwind()
+
+    def name_cause(self, at: int, reason: str) -> None:
+        """Of a group's refusals the first declared names the cause, whichever came first."""
+        others = [step for step in self.saga.groups[self.group] if step != at]
+        refused = [step for step in others if self.steps[step].phase is Phase.REFUSED]
+        if refused and at < min(refused):
+            self.cause = reason
+
+    def unwind(self) -> None:
+        """Backward: waits for what is in flight, then undoes group after group; a stuck undo holds up no other."""
+        if any(step.phase is Phase.ASKED and step.due is not None for step in self.steps):
+            return
+        while not any(step.phase is Phase.UNDOING for step in self.steps):
+            if self.group < 0:
+                stuck = any(step.phase is Phase.STUCK for step in self.steps)
+                self.end(Status.STUCK if stuck else Status.COMPENSATED)
+                return
+            self._undo_group()
+
+    def _undo_group(self) -> None:
+        for at in reversed(self.saga.groups[self.group]):
+            if self.steps[at].phase in (Phase.DONE, Phase.ASKED):
+                self._send(at, Phase.UNDOING, 1)
+        self.group -= 1
+
+    def end(self, status: Status) -> None:
+        self.status = status
+        self.note(-1, status.value, self.cause if status is Status.COMPENSATED else "")
+
+    def unknown(self, at: int) -> None:
+        """No answer in time: the step may have happened. It waits no more and is undone like one that did."""
+        self.steps[at] = msgspec.structs.replace(self.steps[at], due=None, at=self.now)
+        self.note(at, "unknown")
+
+    def spent(self, at: int) -> bool:
+        return self._budget(at).spent(self.steps[at].attempts)
+
+    def pause(self, at: int, why: str) -> None:
+        """Asks again later."""
+        self._wait(at, self._budget(at).pause_s(self.steps[at].attempts, self.roll))
+        self.note(at, "failed", why)
+
+    def hold(self, at: int) -> None:
+        """Waits for the participant's circuit without spending an attempt."""
+        step = self.definition(at)
+        self._wait(at, step.timeout_s * (0.5 + self.roll))
+
+    def ask_again(self, at: int) -> None:
+        """The same command, a further attempt; patience grows by the back-off."""
+        old = self.steps[at]
+        patience = self._budget(at).pause_s(old.attempts, self.roll)
+        self._send(at, old.phase, old.attempts + 1, patience)
+
+    def reopen(self, at: int, again: bool) -> None:
+        """A person has a stuck step asked afresh, with a whole budget."""
+        self.status = Status.COMPENSATING if self.backward else Status.RUNNING
+        self._send(at, Phase.UNDOING if self.backward else Phase.ASKED, 1, again=again)
+
+    def definition(self, at: int) -> Step[Any]:
+        return self.saga.steps[at]
+
+    def _budget(self, at: int) -> Retry:
+        step = self.definition(at)
+        return step.undo_retry if self.steps[at].phase is Phase.UNDOING else step.retry
+
+    def _wait(self, at: int, seconds: float) -> None:
+        self.steps[at] = msgspec.structs.replace(self.steps[at], due=self.now + seconds)
+
+    def _send(self, at: int, phase: Phase, attempt: int, patience: float = 0.0, again: bool = False) -> None:
+        due = self.now + self.definition(at).timeout_s + patience
+        reply = self.steps[at].reply
+        self.steps[at] = StepState(phase, attempt, self.now, due, reply)
+        undo = phase is Phase.UNDOING
+        self.asks.append(Ask(at, Operation.COMPENSATION if undo else Operation.ACTION, attempt, again))
+        self.note(at, phase.value, str(attempt) if attempt > 1 else "")

@@ -1,0 +1,71 @@
+"""Group commit for callers: what concurrent callers bring is handled in one batch, each gets its own result."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from amends.halving import in_halves
+from amends.ports import Runtime, Task
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST = 250
+
+
+class Intake(Generic[T, R]):
+    """Takes items one by one, hands them to `handle` in batches of what has arrived, at most `most`; never lingers.
+
+    `handle` gives a result for each item, in order, all in one transaction. When it raises, the batch is tried again in
+    halves, so that only the culprit's caller sees the error.
+    """
+
+    def __init__(
+        self, handle: Callable[[Sequence[T]], Awaitable[Sequence[R]]], runtime: Runtime, most: int = MOST
+    ) -> None:
+        self._handle = handle
+        self._runtime = runtime
+        self._most = most
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+        self._task: Task | None = None
+
+    def start(self, name: str) -> None:
+        self._task = self._runtime.spawn(self._run(), name)
+
+    async def stop(self) -> None:
+        """What has been brought is still handled."""
+        self._closed = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task.join()
+
+    async def submit(self, item: T) -> R:
+        """Returns the item's result once its batch is durable; raises what `handle` raised for it."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._arrived.set()
+        return await future
+
+    async def _run(self) -> None:
+        while not (self._closed and not self._waiting):
+            await self._arrived.wait()
+            batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            if not self._waiting and not self._closed:
+                self._arrived.clear()
+            await in_halves(batch, self._take, _fail)
+            await self._runtime.sleep(0)
+
+    async def _take(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
+        results = await self._handle([item for item, _ in batch])
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+
+async def _fail(pair: tuple[T, "asyncio.Future[R]"], error: Exception) -> None:
+    _, future = pair
+    if not future.done():
+        future.set_exception(error)

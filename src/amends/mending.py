@@ -1,0 +1,80 @@
+"""What a person may do to a saga: cancel it, or mend a stuck one. Pure, like the machine.
+
+| action  | when                              | what happens                                              |
+|---------|-----------------------------------|-----------------------------------------------------------|
+| cancel  | before the commit group           | the saga turns back                                       |
+| retry   | stuck                             | the stuck steps are asked afresh, with a whole budget     |
+| skip    | stuck, but not at the pivot       | the stuck steps are given up, the saga goes on            |
+| resolve | stuck                             | a person has done them by hand, the saga goes on          |
+"""
+
+from enum import StrEnum
+from typing import Any, assert_never
+
+from amends.draft import Draft
+from amends.errors import CannotMend
+from amends.machine import Decision, Moment
+from amends.saga import Saga
+from amends.state import ENDED, Phase, SagaState, Status
+from amends.steps import Kind
+
+
+class Action(StrEnum):
+    CANCEL = "cancel"
+    RETRY = "retry"
+    SKIP = "skip"
+    RESOLVE = "resolve"
+
+
+def mend(saga: Saga[Any], state: SagaState, action: Action, note: str, moment: Moment, step: str = "") -> Decision:
+    """Carries an action out on one stuck step, or on all of them when `step` is empty.
+
+    `note` says who and why; it goes into the history. Raises `CannotMend` with the cause when it is impossible.
+    """
+    draft = Draft(saga, state, moment.now, moment.roll)
+    if action is Action.CANCEL:
+        _cancel(draft, note)
+    else:
+        for at in _stuck_steps(saga, state, step):
+            _mend_step(draft, at, action, note)
+        draft.unwind() if draft.backward else draft.go_on()
+    return Decision(draft.freeze(), tuple(draft.asks))
+
+
+def _cancel(draft: Draft, note: str) -> None:
+    if draft.status in ENDED:
+        raise CannotMend(f"the saga has ended: {draft.status}")
+    if draft.backward:
+        raise CannotMend(f"the saga is turned back already: {draft.cause}")
+    if draft.committed:
+        raise CannotMend("the saga is past the point of no return: it only goes forward")
+    draft.note(-1, "cancel", note)
+    draft.turn_back("cancelled")
+
+
+def _stuck_steps(saga: Saga[Any], state: SagaState, step: str) -> list[int]:
+    stuck = [at for at, each in enumerate(state.steps) if each.phase is Phase.STUCK]
+    if step and saga.index.get(step) not in stuck:
+        raise CannotMend(f"step {step!r} is not stuck")
+    if not stuck:
+        raise CannotMend(f"no step is stuck: the saga is {state.status}")
+    return [saga.index[step]] if step else stuck
+
+
+def _mend_step(draft: Draft, at: int, action: Action, note: str) -> None:
+    match action:
+        case Action.RETRY:
+            draft.note(at, "retry", note)
+            draft.reopen(at, again=True)
+        case Action.SKIP if draft.definition(at).kind is Kind.PIVOT and not draft.backward:
+            raise CannotMend("a pivot can't be skipped: retry it, or resolve it once you know that it happened")
+        case Action.SKIP:
+            draft.status = Status.COMPENSATING if draft.backward else Status.RUNNING
+            draft.put(at, Phase.SKIPPED, note)
+        case Action.RESOLVE:
+            draft.status = Status.COMPENSATING if draft.backward else Status.RUNNING
+            draft.put(at, Phase.RESOLVED, note)
+        case Action.CANCEL:
+            raise CannotMend("cancel is for the whole saga")
+        case _:
+            assert_never(action)

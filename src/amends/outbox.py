@@ -1,0 +1,63 @@
+"""The outbox of one service: messages are written in the caller's transaction and handed over after its commit.
+
+put (in the transaction) ──commit──▶ transport.send ──taken──▶ row removed, with the next transaction
+                             └─crash─▶ the sweep sends what is left
+"""
+
+from collections.abc import Sequence
+
+from amends.messages import Envelope, MessageId
+from amends.ports import Runtime, Storage, Transport, Tx
+
+SWEEP_AFTER_S = 5.0
+_BATCH = 250
+
+
+class OutboxRelay:
+    """Hands a service's messages to the transport, none lost, in order per key."""
+
+    def __init__(self, storage: Storage, transport: Transport, runtime: Runtime) -> None:
+        self._storage = storage
+        self._transport = transport
+        self._runtime = runtime
+        self._taken: list[MessageId] = []
+        self._handed: dict[MessageId, float] = {}
+
+    async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
+        """Writes messages in the caller's transaction; they leave when it commits."""
+        await self.forget(tx)
+        if envelopes:
+            await self._storage.outbox.insert(tx, envelopes)
+            tx.after_commit(lambda: self._hand_over(envelopes, tx.now))
+
+    async def forget(self, tx: Tx) -> None:
+        """Removes the rows of messages that the transport has taken."""
+        if self._taken:
+            taken, self._taken = self._taken, []
+            await self._storage.outbox.remove(tx, taken)
+
+    async def sweep(self, *, everything: bool = False) -> int:
+        """Sends what a crash, or a transport that was away, has left; returns how many messages."""
+        now = self._runtime.now()
+        async with self._storage.transaction(now) as tx:
+            await self.forget(tx)
+            before = now if everything else now - SWEEP_AFTER_S
+            left = await self._storage.outbox.unsent(tx, before, _BATCH + len(self._handed))
+        missed = [each for each in left if self._handed.get(each.id, 0.0) <= now - SWEEP_AFTER_S * 6]
+        self._hand_over(missed, now)
+        return len(missed)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to be removed."""
+        return not self._taken
+
+    def _hand_over(self, envelopes: Sequence[Envelope], now: float) -> None:
+        for envelope in envelopes:
+            self._handed[envelope.id] = now
+        self._transport.send(envelopes, self._on_taken)
+
+    def _on_taken(self, ids: Sequence[MessageId]) -> None:
+        self._taken.extend(ids)
+        for id in ids:
+            self._handed.pop(id, None)

@@ -1,0 +1,169 @@
+"""The participant's hop: inbox, handlers, replies, in one local transaction for a whole batch."""
+
+from collections.abc import Iterable, Sequence
+
+from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
+from amends.errors import Conflict
+from amends.messages import Envelope, Kind, MessageId, Operation, Outcome, Refusal, encode, type_name
+from amends.outbox import OutboxRelay
+from amends.participant import Answer, Asked, Call, Handler, Participant
+from amends.ports import BarrierKey, BarrierRow, Runtime, Storage, Tx
+from amends.signals import Signals
+
+Known = dict[BarrierKey, BarrierRow]
+
+
+class ParticipantHop:
+    """Takes batches of commands and events for one participant."""
+
+    def __init__(
+        self, participant: Participant, storage: Storage, relay: OutboxRelay, runtime: Runtime, signals: Signals
+    ) -> None:
+        self._participant = participant
+        self._storage = storage
+        self._relay = relay
+        self._runtime = runtime
+        self._signals = signals
+
+    async def hop(self, batch: Sequence[Envelope]) -> None:
+        """Carries the batch out, all of it or nothing; replies leave with the commit."""
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            batch = await self._fence(tx, batch)
+            known = await self._storage.inbox.known(tx, [key_of(each).saga for each in batch])
+            written: Known = {}
+            replies: list[Envelope] = []
+            for wave in waves(batch):
+                replies += await self._take(tx, wave, known, written)
+            await self._record(tx, known, written)
+            await self._relay.put(tx, replies)
+        self._signals.emit("participant.hop", participant=self._participant.name, messages=len(batch))
+
+    async def answer(self, tx: Tx, asked: Asked, answer: Answer) -> None:
+        """Gives the reply to an operation whose handler said that it comes later. A second answer is ignored."""
+        key = BarrierKey(asked.saga, asked.step, Operation(asked.operation))
+        row = (await self._storage.inbox.known(tx, [asked.saga])).get(key)
+        if row is None:
+            raise Conflict(f"saga {asked.saga}, step {asked.step!r}: {asked.operation} was never asked here")
+        if row.outcome is None and row.ask is not None:
+            answered = _row_of(answer)
+            await self._storage.inbox.replace(tx, [(key, answered)])
+            await self._relay.put(tx, [self._reply(row.ask, answered, tx.now)])
+
+    async def _fence(self, tx: Tx, batch: Sequence[Envelope]) -> Sequence[Envelope]:
+        """Drops commands of a coordinator that has been replaced: its successor asks again."""
+        newest = await self._newest_epochs(tx, batch)
+        fenced = [each.id for each in batch if each.epoch < newest.get(each.sender, 0)]
+        if not fenced:
+            return batch
+        self._signals.emit("participant.fenced", participant=self._participant.name, messages=list(map(str, fenced)))
+        return [each for each in batch if each.epoch >= newest.get(each.sender, 0)]
+
+    async def _newest_epochs(self, tx: Tx, batch: Sequence[Envelope]) -> dict[str, int]:
+        newest: dict[str, int] = {}
+        for each in batch:
+            if each.sender and each.epoch > newest.get(each.sender, -1):
+                newest[each.sender] = each.epoch
+        for coordinator, epoch in newest.items():
+            seen = await self._storage.inbox.epoch_of(tx, coordinator)
+            if epoch > seen:
+                await self._storage.inbox.raise_epoch(tx, coordinator, epoch)
+            newest[coordinator] = max(seen, epoch)
+        return newest
+
+    async def _take(self, tx: Tx, wave: Sequence[Envelope], known: Known, written: Known) -> list[Envelope]:
+        """Messages of different keys: judged, then run type by type."""
+        replies: list[Envelope] = []
+        runs: dict[str, list[Envelope]] = {}
+        seen = known | written if written else known
+        for envelope in wave:
+            verdict = judge(envelope, seen, tx.now)
+            if verdict is Verdict.RUN:
+                runs.setdefault(envelope.type, []).append(envelope)
+            elif verdict is not Verdict.SILENCE:
+                row = _without_running(envelope, verdict, seen, written)
+                replies += [self._reply(envelope, row, tx.now)] if envelope.kind is Kind.COMMAND else []
+        for envelopes in runs.values():
+            replies += await self._run(tx, envelopes, written)
+        return replies
+
+    async def _run(self, tx: Tx, envelopes: Sequence[Envelope], written: Known) -> list[Envelope]:
+        handler = self._participant.handler(envelopes[0])
+        answers = await _call(tx, handler, envelopes)
+        replies = []
+        for envelope, answer in zip(envelopes, answers, strict=True):
+            row = _row_of(answer) if answer is not None else BarrierRow(None, "", b"", envelope)
+            written[key_of(envelope)] = row
+            if answer is not None and envelope.kind is Kind.COMMAND:
+                replies.append(self._reply(envelope, row, tx.now))
+        return replies
+
+    async def _record(self, tx: Tx, known: Known, written: Known) -> None:
+        fresh = [item for item in written.items() if item[0] not in known]
+        changed = [item for item in written.items() if item[0] in known] if len(fresh) < len(written) else []
+        if fresh:
+            await self._storage.inbox.insert(tx, fresh)
+        if changed:
+            await self._storage.inbox.replace(tx, changed)
+
+    def _reply(self, ask: Envelope, row: BarrierRow, now: float) -> Envelope:
+        return Envelope(
+            id=MessageId(self._runtime.new_id()),
+            kind=Kind.REPLY,
+            type=row.type,
+            to=ask.sender,
+            key=ask.saga,
+            at=now,
+            payload=row.payload,
+            saga=ask.saga,
+            step=ask.step,
+            operation=ask.operation,
+            attempt=ask.attempt,
+            epoch=ask.epoch,
+            sender=self._participant.name,
+            outcome=row.outcome or Outcome.FAILED,
+            traceparent=ask.traceparent,
+        )
+
+
+def waves(batch: Iterable[Envelope]) -> list[list[Envelope]]:
+    """Splits a batch so that each part holds at most one message of a key, the earliest first."""
+    count: dict[str, int] = {}
+    split: list[list[Envelope]] = []
+    for envelope in batch:
+        nth = count.get(envelope.key, 0)
+        count[envelope.key] = nth + 1
+        if nth == len(split):
+            split.append([])
+        split[nth].append(envelope)
+    return split
+
+
+def _without_running(envelope: Envelope, verdict: Verdict, seen: Known, written: Known) -> BarrierRow:
+    """The row that answers a command whose handler must not run."""
+    key = key_of(envelope)
+    if verdict is Verdict.REPEAT:
+        return seen[key]
+    if verdict is Verdict.BURY:
+        written[BarrierKey(envelope.saga, envelope.step, Operation.ACTION)] = TOMBSTONE
+    row = TOO_LATE if verdict is Verdict.LATE else NOTHING_TO_UNDO
+    written[key] = row
+    return row
+
+
+async def _call(tx: Tx, handler: Handler, envelopes: Sequence[Envelope]) -> Sequence[Answer | None]:
+    decode, function = handler.decoder.decode, handler.function
+    messages = [decode(each.payload) for each in envelopes]
+    match handler.call:
+        case Call.MANY:
+            answers: Sequence[Answer | None] = await function(tx, messages)
+            return answers
+        case Call.LATER:
+            asked = [Asked(each.saga, each.step, each.operation.value) for each in envelopes]
+            return [await function(tx, *pair) for pair in zip(messages, asked, strict=True)]
+        case Call.ONE | Call.HEAR:
+            return [await function(tx, message) for message in messages]
+
+
+def _row_of(answer: Answer) -> BarrierRow:
+    outcome = Outcome.REFUSED if isinstance(answer, Refusal) else Outcome.DONE
+    return BarrierRow(outcome, type_name(type(answer)), encode(answer))

@@ -1,0 +1,83 @@
+"""One service: its database, its outbox, its coordinator and participant, and the workers that drive them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amends.coordinator import IN_FLIGHT, Coordinator
+from amends.operator import Operator
+from amends.outbox import OutboxRelay
+from amends.participant import Participant
+from amends.participant_hop import ParticipantHop
+from amends.ports import Runtime, Storage, Transport
+from amends.saga import Saga
+from amends.signals import Signals
+from amends.timers import Chore, Ticker
+from amends.worker import Worker
+
+
+class Service:
+    """Built from its parts; `start` before use, `stop` lets the hops at work finish."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        transport: Transport,
+        runtime: Runtime,
+        signals: Signals,
+        *,
+        participant: Participant | None = None,
+        definitions: Sequence[Saga[Any]] = (),
+        limit: int = IN_FLIGHT,
+        chores: Sequence[Chore] = (),
+    ) -> None:
+        self.name = storage.name
+        self.storage = storage
+        self.runtime = runtime
+        self.signals = signals
+        self.relay = OutboxRelay(storage, transport, runtime)
+        self.hop: ParticipantHop | None = None
+        self.coordinator: Coordinator | None = None
+        self.operator: Operator | None = None
+        self.workers: list[Worker] = []
+        self._chores = list(chores)
+        if participant is not None:
+            self.hop = ParticipantHop(participant, storage, self.relay, runtime, signals)
+            self._add_worker(self.hop.hop, transport, participant.name)
+        if definitions:
+            self._coordinate(definitions, transport, limit)
+        self._ticker = Ticker([*self._chores, self._sweep], runtime, signals)
+
+    async def start(self) -> None:
+        """Takes the lease over, sends what a crash left, then takes messages."""
+        if self.coordinator is not None:
+            await self.coordinator.acquire(self.name)
+        for worker in self.workers:
+            await worker.start(self.name)
+        await self.relay.sweep(everything=True)
+        self._ticker.start(f"{self.name} timers")
+
+    async def stop(self) -> None:
+        self._ticker.stop()
+        for worker in self.workers:
+            worker.stop()
+        for worker in self.workers:
+            await worker.stopped()
+        await self.storage.close()
+
+    def _coordinate(self, definitions: Sequence[Saga[Any]], transport: Transport, limit: int) -> None:
+        address = f"{self.name}.coordinator"
+        self.coordinator = Coordinator(
+            address, definitions, self.storage, self.relay, self.runtime, self.signals, limit
+        )
+        self.operator = Operator(self.coordinator, self.storage, self.runtime)
+        self._chores += [self.coordinator.expire, self.operator.carry_out]
+        self._add_worker(self.coordinator.hop, transport, address)
+
+    def _add_worker(self, hop: Any, transport: Transport, address: str) -> None:
+        worker = Worker(hop, transport.subscribe(address), self.storage, self.runtime, self.signals)
+        self.workers.append(worker)
+        self._chores.append(worker.retry_due)
+
+    async def _sweep(self) -> None:
+        """Between hops the outbox is tidied here."""
+        await self.relay.sweep()

@@ -1,0 +1,149 @@
+"""Takes what has arrived for one address, in batches, through the hop of its owner.
+
+A message that fails alone is *deferred*: kept in the table `parked` with a time for the next try; later messages of its
+key wait behind it there, so that nothing overtakes it and everything else moves on. When its budget is spent it stays
+*parked*, with its error, until a person retries or drops it.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from amends.errors import TryAgain, UnknownMessage
+from amends.halving import in_halves
+from amends.messages import Envelope
+from amends.ports import Parked, Runtime, Storage, Subscription, Task
+from amends.retry import Retry
+from amends.signals import Signals
+
+Hop = Callable[[Sequence[Envelope]], Awaitable[None]]
+
+MOST = 250
+DEFER = Retry(attempts=8, base_s=0.05, cap_s=10.0)
+_NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage)
+
+
+class Worker:
+    """Runs one hop after the other; `stop` lets the present one finish."""
+
+    def __init__(
+        self, hop: Hop, subscription: Subscription, storage: Storage, runtime: Runtime, signals: Signals
+    ) -> None:
+        self._hop = hop
+        self._subscription = subscription
+        self._storage = storage
+        self._runtime = runtime
+        self._signals = signals
+        self._waiting: dict[str, list[Parked]] = {}
+        self._stopping = False
+        self._task: Task | None = None
+
+    async def start(self, name: str) -> None:
+        async with self._storage.reading() as reader:
+            for row in await self._storage.parking.all(reader, limit=10_000):
+                self._waiting.setdefault(row.envelope.key, []).append(row)
+        self._task = self._runtime.spawn(self._run(), name)
+
+    def stop(self) -> None:
+        """The present hop is the last one."""
+        self._stopping = True
+        self._subscription.close()
+
+    async def stopped(self) -> None:
+        if self._task is not None:
+            await self._task.join()
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            batch = await self._subscription.receive(MOST)
+            await self.take(batch)
+            await self._subscription.acknowledge(batch)
+
+    async def take(self, batch: Sequence[Envelope]) -> None:
+        """One batch through the hop; whatever happens to it is durable afterwards."""
+        if self._waiting:
+            held = [each for each in batch if each.key in self._waiting]
+            await self._defer_behind(held)
+            batch = [each for each in batch if each.key not in self._waiting]
+        await in_halves(batch, self._hop_or_hold, self._defer)
+
+    async def _hop_or_hold(self, batch: Sequence[Envelope]) -> None:
+        """A key may have been deferred by the other half of this batch."""
+        if self._waiting:
+            await self._defer_behind([each for each in batch if each.key in self._waiting])
+            batch = [each for each in batch if each.key not in self._waiting]
+        if batch:
+            await self._hop(batch)
+
+    async def retry_due(self) -> None:
+        """Gives deferred messages their next try; a key whose head succeeds goes on with the ones behind."""
+        now = self._runtime.now()
+        for key in [key for key, rows in self._waiting.items() if (rows[0].retry_at or now + 1) <= now]:
+            while rows := self._waiting.get(key):
+                if not await self._retry(rows[0]):
+                    break
+
+    async def unpark(self, ids: Sequence[str]) -> None:
+        """A person has parked messages tried again at once."""
+        for rows in self._waiting.values():
+            if rows[0].envelope.id in ids:
+                rows[0] = rows[0]._replace(retry_at=self._runtime.now(), attempts=0)
+
+    async def _retry(self, row: Parked) -> bool:
+        try:
+            await self._hop([row.envelope])
+        except Exception as error:  # the same message fails again: counted, and at last parked
+            await self._count(row, error)
+            return False
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            await self._storage.parking.remove(tx, [row.envelope.id])
+        self._drop_head(row.envelope.key)
+        return True
+
+    def _drop_head(self, key: str) -> None:
+        rows = self._waiting[key]
+        rows.pop(0)
+        if rows:
+            rows[0] = rows[0]._replace(retry_at=rows[0].retry_at or self._runtime.now())
+        else:
+            del self._waiting[key]
+
+    async def _count(self, row: Parked, error: Exception) -> None:
+        counted = self._next_try(row._replace(error=_named(error), attempts=row.attempts + 1), error)
+        self._waiting[row.envelope.key][0] = counted
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            await self._storage.parking.update(tx, counted)
+        if counted.retry_at is None:
+            self._signals.emit("message.parked", message=row.envelope.id, saga=row.envelope.saga, error=row.error)
+
+    async def _defer(self, envelope: Envelope, error: Exception) -> None:
+        now = self._runtime.now()
+        row = self._next_try(Parked(envelope, _named(error), 1, None, now), error)
+        await self._keep([row])
+        what = "message.parked" if row.retry_at is None else "message.deferred"
+        self._signals.emit(what, message=envelope.id, saga=envelope.saga, error=row.error)
+
+    async def _defer_behind(self, held: Sequence[Envelope]) -> None:
+        now = self._runtime.now()
+        known = {row.envelope.id for each in held for row in self._waiting[each.key]}
+        fresh = [each for each in held if each.id not in known]
+        await self._keep([Parked(each, "waits behind its key", 0, None, now) for each in fresh])
+
+    async def _keep(self, rows: Sequence[Parked]) -> None:
+        if rows:
+            async with self._storage.transaction(self._runtime.now()) as tx:
+                await self._storage.parking.insert(tx, rows)
+            for row in rows:
+                self._waiting.setdefault(row.envelope.key, []).append(row)
+
+    def _next_try(self, row: Parked, error: Exception) -> Parked:
+        """Classifies: what can never be right, or has spent its budget, is parked; else tried after a pause."""
+        if isinstance(error, _NEVER_RIGHT) or DEFER.spent(row.attempts):
+            return row._replace(retry_at=None)
+        roll = self._runtime.roll()
+        pause = DEFER.pause_s(row.attempts, roll) if not isinstance(error, TryAgain) else DEFER.base_s * (1 + roll)
+        return row._replace(retry_at=self._runtime.now() + pause)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]

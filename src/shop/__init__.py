@@ -1,0 +1,1 @@
+"""The shop: a real online shop on Amends."""

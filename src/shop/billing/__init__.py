@@ -1,0 +1,1 @@
+"""Billing: wallets, holds on them, and the ledger."""

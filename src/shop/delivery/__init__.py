@@ -1,0 +1,1 @@
+"""Delivery: couriers, by calendar and time slot."""

@@ -1,0 +1,1 @@
+"""Orders: what was ordered, at what price, and what became of it."""

@@ -1,0 +1,1 @@
+"""Payments: cards, through an external gateway."""

@@ -1,0 +1,1 @@
+"""The warehouse: what is on hand, and what of it is reserved."""
