@@ -43,7 +43,7 @@ uv_install() {
 install_lock() {
     echo "setup: installing $1"
     # pip knows mirrors and proxies from pip.conf, which uv doesn't read.
-    uv_install "$1" || pip_install "$1"
+    { [ -x .venv/bin/uv ] && uv_install "$1"; } || pip_install "$1"
 }
 
 # The shop stays out of the wheel, so out of [project.scripts] as well: the checkout is put on the path by a .pth
