@@ -1,4 +1,4 @@
-"""Amends: distributed transactions between services — sagas, TCC and two-phase commit, outbox, inbox, idempotency keys."""
+"""Amends: distributed transactions between services."""
 
 from amends.errors import AmendsError, DefinitionError, TryAgain
 from amends.messages import Command, Done, Event, Refusal, Reply

@@ -72,7 +72,7 @@ def undo_arity(step: Step[Any]) -> int:
 
 
 def _takes(saga: "Saga[Any]", step: Step[Any], builder: Callable[..., Command], count: int) -> None:
-    names = [name for name in inspect.signature(builder).parameters]
+    names = list(inspect.signature(builder).parameters)
     label = getattr(builder, "__name__", "builder")
     if len(names) != count:
         mend = "take the input" + (" and the given reply" if step.given and count == 2 else "")

@@ -66,6 +66,11 @@ class Coordinator:
         self._signals = signals
         self._asker = Asker(name, runtime)
 
+    @property
+    def room(self) -> int:
+        """How many sagas may be started before the bound is reached."""
+        return max(0, self._limit - self.in_flight)
+
     async def acquire(self, holder: str) -> None:
         """Takes the lease, then asks anew whatever is in flight. Raises `UnknownVersion`."""
         now = self._runtime.now()

@@ -64,11 +64,10 @@ class Draft:
         self.note(at, phase.value, detail)
 
     def late(self, at: int, outcome: str) -> None:
-        """An answer that decides nothing any more; only the first surprise a phase is worth a line."""
-        last = self._history[-1] if self._history else None
-        if last is None or (last.step, last.what, last.detail) != (at, "late", outcome):
-            if self.steps[at].phase is not Phase.DONE or outcome != "done":
-                self.note(at, "late", outcome)
+        """An answer that decides nothing any more; a repeated one is not worth a line."""
+        line = Entry(self._history[-1].at, at, "late", outcome)
+        if self._history[-1] != line and (self.steps[at].phase is not Phase.DONE or outcome != "done"):
+            self.note(at, "late", outcome)
 
     def enter(self, group: int) -> None:
         """Asks every step of a group; a begun step is done already."""

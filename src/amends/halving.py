@@ -1,4 +1,4 @@
-"""One poisoned item must not poison its batch: a failed batch is tried again in halves until the culprit stands alone."""
+"""One poisoned item must not poison its batch: a failed batch is tried again in halves, down to the culprit."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar

@@ -5,9 +5,9 @@
     @warehouse.handles(ReserveStock)
     async def reserve(tx: Tx, command: ReserveStock) -> StockReserved | OutOfStock: ...
 
-A handler writes through `tx`, reads the time from `tx.now`, takes its ids from the command, and never opens or commits a
-transaction. It refuses before it writes. On hot paths `handles_many` takes all commands of one type in a hop at once and
-answers in the same order. `handles_later` is for effects outside the database: the handler notes what to do, and
+A handler writes through `tx`, reads the time from `tx.now`, takes its ids from the command, and never opens or commits
+a transaction. It refuses before it writes. On hot paths `handles_many` takes all commands of one type in a hop at once
+and answers in the same order. `handles_later` is for effects outside the database: the handler notes what to do, and
 `ParticipantHop.answer` gives the reply when it is known.
 """
 

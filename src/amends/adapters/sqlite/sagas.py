@@ -31,7 +31,7 @@ CREATE = (
 )
 _COLUMNS = "id, name, version, input, state, revision, wake_at, traceparent, started_at"
 
-insert_saga = f"""
+insert_saga = """
 insert into sagas (id, name, version, status, input, state, revision, wake_at, traceparent, started_at)
 values (:id, :name, :version, :status, :input, :state, :revision, :wake_at, :traceparent, :started_at)
 """

@@ -1,0 +1,224 @@
+"""Placing orders: many buyers' orders in one transaction — keys, prices, orders, sagas, first commands."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from amends.coordinator import Begin, Coordinator
+from amends.errors import KeyInUse, KeyReused, Overloaded
+from amends.idempotency import judge
+from amends.intake import Intake
+from amends.messages import SagaId
+from amends.ports import Instance, KeyScope, StoredAnswer, Tx
+from amends.service import Service
+from shop.orders import tables
+from shop.orders.domain import Status, Wrong, masked, total_minor
+from shop.orders.sagas import Purchase, place_order
+from shop.orders.tables import Item, Order
+from shop.orders.views import encode_view, view_of
+from shop.warehouse.contract import StockLine
+
+ACCEPTED, REFUSED = 202, 422
+
+
+class Placing(NamedTuple):
+    """A checked request. `scope` None: no idempotency key (storefronts whose clients have none)."""
+
+    key: KeyScope | None
+    fingerprint: bytes
+    scope: str
+    user_id: str
+    email: str
+    wallet_id: str
+    items: tuple[tuple[str, int], ...]
+    calendar: str
+    slot: str
+    pay_with: str
+    card: str
+    price_minor: int | None = None
+    traceparent: str = ""
+    details: str | None = None
+
+
+class Placed(NamedTuple):
+    """An order that is durable; `body` is its first view as JSON."""
+
+    order_id: str
+    body: bytes
+    replayed: bool = False
+    number: int = 0
+
+
+Result = Placed | Wrong | KeyReused | KeyInUse | Overloaded
+
+
+class OrderIntake:
+    """Takes orders; what arrives together is committed together."""
+
+    def __init__(self, service: Service) -> None:
+        assert service.coordinator is not None
+        self._coordinator: Coordinator = service.coordinator
+        self._storage = service.storage
+        self._runtime = service.runtime
+        self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime)
+        self.start = self._intake.start
+        self.stop = self._intake.stop
+        self.submit = self._intake.submit
+
+    async def _place(self, placings: Sequence[Placing]) -> list[Result]:
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            known = await self._known_keys(tx, placings)
+            prices = await self._prices(tx, placings)
+            batch = Batch(tx.now, known, prices, self._coordinator.room)
+            for placing in placings:
+                batch.add(placing, self._runtime.new_id())
+            instances = await self._coordinator.start(tx, place_order, batch.begins)
+            await tables.insert_orders(tx, batch.orders)
+            await self._number(tx, batch)
+            batch.render(instances)
+            await self._storage.keys.insert(tx, batch.answers)
+        return batch.results
+
+    async def _known_keys(self, tx: Tx, placings: Sequence[Placing]) -> dict[KeyScope, StoredAnswer]:
+        return await self._storage.keys.known(tx, [each.key for each in placings if each.key is not None])
+
+    async def _prices(self, tx: Tx, placings: Sequence[Placing]) -> dict[tuple[str, str], int]:
+        """The shop's prices of everything in the batch, by (scope, sku)."""
+        wanted: dict[str, set[str]] = {}
+        for placing in placings:
+            wanted.setdefault(placing.scope, set()).update(sku for sku, _ in placing.items)
+        prices: dict[tuple[str, str], int] = {}
+        for scope, skus in wanted.items():
+            for sku, price, owner in await tx.fetch_each(tables.load_prices, sorted(skus)):
+                if owner == scope:
+                    prices[scope, sku] = price
+        return prices
+
+    async def _number(self, tx: Tx, batch: "Batch") -> None:
+        """Storefronts with small growing ids get the next ones."""
+        for order, placing in batch.numbered:
+            number = int((await tx.fetch(tables.next_number, (order.scope,)))[0][0])
+            await tx.run(tables.insert_number, (order.scope, number, order.id, placing.details))
+            batch.numbers[order.id] = number
+
+
+class Batch:
+    """What one transaction places: results in the order of the requests."""
+
+    def __init__(
+        self, now: float, known: Mapping[KeyScope, StoredAnswer], prices: Mapping[tuple[str, str], int], room: int
+    ) -> None:
+        self.begins: list[Begin] = []
+        self.orders: list[Order] = []
+        self.answers: list[tuple[KeyScope, StoredAnswer]] = []
+        self.results: list[Result] = []
+        self.numbered: list[tuple[Order, Placing]] = []
+        self.numbers: dict[str, int] = {}
+        self._now = now
+        self._known = known
+        self._prices = prices
+        self._room = room
+        self._fresh: list[tuple[int, Placing]] = []
+        self._first: dict[KeyScope, tuple[int, bytes]] = {}
+        self._again: list[tuple[int, int]] = []
+
+    def add(self, placing: Placing, order_id: str) -> None:
+        """Decides one request; the view of a fresh order follows with `render`."""
+        at = len(self.results)
+        result = self._decide(placing, order_id, at)
+        self.results.append(result)
+        if placing.key is not None and isinstance(result, Wrong) and placing.key not in self._known:
+            self._first.setdefault(placing.key, (at, placing.fingerprint))
+
+    def render(self, instances: Sequence[Instance]) -> None:
+        """Makes the answers, now that the sagas have begun."""
+        for order, instance, (at, placing) in zip(self.orders, instances, self._fresh, strict=True):
+            body = encode_view(view_of(order, instance))
+            self.results[at] = Placed(order.id, body, number=self.numbers.get(order.id, 0))
+            if placing.key is not None:
+                headers = order.id.encode()
+                self.answers.append((placing.key, StoredAnswer(placing.fingerprint, ACCEPTED, headers, body, 0.0)))
+        for key, (at, fingerprint) in self._first.items():
+            refused = self.results[at]
+            if isinstance(refused, Wrong):
+                name, detail = refused.problem.encode(), refused.detail.encode()
+                self.answers.append((key, StoredAnswer(fingerprint, REFUSED, name, detail, 0.0)))
+        for at, first in self._again:
+            result = self.results[first]
+            self.results[at] = result._replace(replayed=True) if isinstance(result, Placed) else result
+
+    def _decide(self, placing: Placing, order_id: str, at: int) -> Result:
+        if placing.key is not None:
+            repeated = self._repeated(placing.key, placing.fingerprint, at)
+            if repeated is not None:
+                return repeated
+        total = self._total(placing)
+        if isinstance(total, Wrong):
+            return total
+        if len(self.orders) >= self._room:
+            return Overloaded("too many orders are in flight: come back", retry_after_s=1.0)
+        self._open(placing, order_id, total, at)
+        return Placed(order_id, b"")
+
+    def _repeated(self, key: KeyScope, fingerprint: bytes, at: int) -> Result | None:
+        """The stored answer, or that of an earlier request in this very batch."""
+        first = self._first.get(key)
+        if first is not None:
+            if first[1] != fingerprint:
+                return KeyReused("this idempotency key was used for another request: make a new key for a new intent")
+            self._again.append((at, first[0]))
+            return Placed("", b"")
+        try:
+            stored = judge(self._known.get(key), fingerprint, self._now)
+        except (KeyReused, KeyInUse) as error:
+            return error
+        return None if stored is None else _stored_result(stored)
+
+    def _total(self, placing: Placing) -> int | Wrong:
+        if placing.price_minor is not None:
+            return placing.price_minor
+        prices = {sku: self._prices[placing.scope, sku] for sku, _ in placing.items if self._has(placing.scope, sku)}
+        return total_minor(placing.items, prices)
+
+    def _has(self, scope: str, sku: str) -> bool:
+        return (scope, sku) in self._prices
+
+    def _open(self, placing: Placing, order_id: str, total: int, at: int) -> None:
+        scope = placing.scope
+        items = tuple(Item(sku, count, self._prices.get((scope, sku), 0)) for sku, count in placing.items)
+        order = Order(
+            order_id,
+            scope,
+            placing.user_id,
+            placing.email,
+            Status.PENDING,
+            None,
+            items,
+            total,
+            placing.calendar,
+            placing.slot,
+            masked(placing.pay_with),
+            self._now,
+        )
+        self.orders.append(order)
+        self._fresh.append((at, placing))
+        self.begins.append(
+            Begin(SagaId(order_id), purchase(order, placing.wallet_id, placing.card), placing.traceparent)
+        )
+        if placing.key is not None:
+            self._first[placing.key] = (at, placing.fingerprint)
+        if placing.details is not None:
+            self.numbered.append((order, placing))
+
+
+def _stored_result(stored: StoredAnswer) -> Placed | Wrong:
+    if stored.status == REFUSED:
+        return Wrong(stored.headers.decode(), stored.body.decode())
+    return Placed(stored.headers.decode(), stored.body, replayed=True)
+
+
+def purchase(order: Order, wallet_id: str, card: str) -> Purchase:
+    """What the order's saga knows of it."""
+    lines = tuple(StockLine(item.sku, item.quantity) for item in order.items)
+    return Purchase(
+        order.id, order.user_id, order.email, lines, order.total_minor, order.calendar, order.slot, wallet_id, card
+    )

@@ -1,0 +1,74 @@
+"""An order as its buyer sees it."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from amends.ports import Instance
+from shop.orders.domain import Status
+from shop.orders.sagas import cancel_order, place_order
+from shop.orders.tables import Item, Order
+
+CURRENCY = "EUR"
+_DEFINITIONS = {(saga.name, saga.version): saga for saga in (place_order, cancel_order)}
+
+
+class StepView(msgspec.Struct, frozen=True):
+    name: str
+    kind: str
+    state: str
+    attempts: int
+    at: str | None
+
+
+class SagaView(msgspec.Struct, frozen=True):
+    id: str
+    state: str
+    steps: list[StepView]
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """`created_at` and `at` are RFC 3339 times in UTC."""
+
+    id: str
+    status: Status
+    reason: str | None
+    items: tuple[Item, ...]
+    total_minor: int
+    currency: str
+    slot: str
+    pay_with: str
+    created_at: str
+    saga: SagaView
+
+
+encode_view = msgspec.json.Encoder().encode
+
+
+def view_of(order: Order, instance: Instance) -> OrderView:
+    return OrderView(
+        order.id,
+        order.status,
+        order.reason,
+        order.items,
+        order.total_minor,
+        CURRENCY,
+        order.slot,
+        order.pay_with,
+        rfc3339(order.created_at),
+        saga_view(instance),
+    )
+
+
+def saga_view(instance: Instance) -> SagaView:
+    definition = _DEFINITIONS[instance.name, instance.version]
+    steps = [
+        StepView(step.name, step.kind.value, state.phase.value, state.attempts, rfc3339(state.at) if state.at else None)
+        for step, state in zip(definition.steps, instance.state.steps, strict=True)
+    ]
+    return SagaView(instance.id, instance.state.status.value, steps)
+
+
+def rfc3339(time_s: float) -> str:
+    """Unix seconds as `2034-05-26T16:00:00.123Z`."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
