@@ -12,8 +12,8 @@ from amends.messages import Command, Envelope, Kind, MessageId, Operation, encod
 from amends.ports import Instance, Runtime
 from amends.saga import Saga
 from amends.state import Phase, SagaState
+from amends.steps import I, Step
 from amends.steps import Kind as StepKind
-from amends.steps import Step
 
 
 class Asker:
@@ -67,8 +67,10 @@ def build(step: Step[Any], data: msgspec.Struct, state: SagaState, saga: Saga[An
     return step.ask(data, msgspec.json.decode(reply or b"{}", type=step.given.reply))
 
 
-def input_of(saga: Saga[Any], instance: Instance) -> Any:
-    return _decoder(saga).decode(instance.input)
+def input_of(saga: Saga[I], instance: Instance) -> I:
+    """What the saga was started with."""
+    data: I = _decoder(saga).decode(instance.input)
+    return data
 
 
 def open_asks(state: SagaState) -> list[Ask]:

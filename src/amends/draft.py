@@ -57,11 +57,11 @@ class Draft:
     def note(self, step: int, what: str, detail: str = "") -> None:
         self._history.append(Entry(self.now, step, what, detail))
 
-    def put(self, at: int, phase: Phase, detail: str = "", reply: msgspec.Raw | None = None) -> None:
+    def put(self, at: int, phase: Phase, detail: str = "", reply: bytes | None = None) -> None:
         """A step reaches a phase in which it waits for nobody."""
         old = self.steps[at]
         self.steps[at] = StepState(phase, old.attempts, self.now, None, reply or old.reply)
-        self.note(at, phase.value, detail)
+        self.note(at, phase, detail)
 
     def late(self, at: int, outcome: str) -> None:
         """An answer that decides nothing any more; a repeated one is not worth a line."""
@@ -123,7 +123,7 @@ class Draft:
 
     def end(self, status: Status) -> None:
         self.status = status
-        self.note(-1, status.value, self.cause if status is Status.COMPENSATED else "")
+        self.note(-1, status, self.cause if status is Status.COMPENSATED else "")
 
     def unknown(self, at: int) -> None:
         """No answer in time: the step may have happened. It waits no more and is undone like one that did."""
@@ -170,4 +170,4 @@ class Draft:
         self.steps[at] = StepState(phase, attempt, self.now, due, reply)
         undo = phase is Phase.UNDOING
         self.asks.append(Ask(at, Operation.COMPENSATION if undo else Operation.ACTION, attempt, again))
-        self.note(at, phase.value, str(attempt) if attempt > 1 else "")
+        self.note(at, phase, str(attempt) if attempt > 1 else "")

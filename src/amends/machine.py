@@ -14,8 +14,6 @@ chance in here: `now` is Unix time in seconds, `roll` a number in [0, 1) that sp
 from collections.abc import Container
 from typing import Any, NamedTuple
 
-import msgspec
-
 from amends.draft import Ask, Draft
 from amends.messages import Operation, Outcome, reason_of
 from amends.saga import Saga
@@ -203,6 +201,6 @@ def _give_up(draft: Draft, at: int, why: str) -> None:
         draft.go_on()
 
 
-def _kept(answer: Answer) -> msgspec.Raw | None:
+def _kept(answer: Answer) -> bytes | None:
     """A reply that says more than done is kept for the builders of later commands."""
-    return None if answer.payload == b"{}" else msgspec.Raw(answer.payload)
+    return None if answer.payload == b"{}" else answer.payload

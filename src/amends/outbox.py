@@ -22,6 +22,7 @@ class OutboxRelay:
         self._runtime = runtime
         self._taken: list[MessageId] = []
         self._handed: dict[MessageId, float] = {}
+        self._sweep_at = 0.0
 
     async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
         """Writes messages in the caller's transaction; they leave when it commits."""
@@ -36,6 +37,16 @@ class OutboxRelay:
             taken, self._taken = self._taken, []
             await self._storage.outbox.remove(tx, taken)
 
+    async def tidy(self) -> None:
+        """Between hops: removes what was taken, and now and then looks for what was left."""
+        now = self._runtime.now()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_AFTER_S
+            await self.sweep()
+        elif self._taken:
+            async with self._storage.transaction(now) as tx:
+                await self.forget(tx)
+
     async def sweep(self, *, everything: bool = False) -> int:
         """Sends what a crash, or a transport that was away, has left; returns how many messages."""
         now = self._runtime.now()
@@ -46,11 +57,6 @@ class OutboxRelay:
         missed = [each for each in left if self._handed.get(each.id, 0.0) <= now - SWEEP_AFTER_S * 6]
         self._hand_over(missed, now)
         return len(missed)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits to be removed."""
-        return not self._taken
 
     def _hand_over(self, envelopes: Sequence[Envelope], now: float) -> None:
         for envelope in envelopes:

@@ -1,12 +1,13 @@
 """What the core needs of the world. Adapters give it; the simulator gives it too."""
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from amends.messages import Envelope, MessageId, Operation, Outcome, SagaId
 from amends.state import SagaState
 
+T = TypeVar("T")
 Value = str | int | float | bytes | None
 Params = Mapping[str, Value] | Sequence[Value]
 Row = tuple[Any, ...]
@@ -28,6 +29,9 @@ class Runtime(Protocol):
         """Unix time in seconds."""
 
     async def sleep(self, seconds: float) -> None: ...
+
+    async def within(self, seconds: float, work: Awaitable[T]) -> T | None:
+        """The result of `work`, or None when it takes longer; `work` is cancelled then."""
 
     def roll(self) -> float:
         """A random number in [0, 1)."""

@@ -12,7 +12,7 @@ from amends.ports import Runtime, Storage, Transport
 from amends.saga import Saga
 from amends.signals import Signals
 from amends.timers import Chore, Ticker
-from amends.worker import Worker
+from amends.worker import MOST, Hop, Worker
 
 
 class Service:
@@ -45,7 +45,7 @@ class Service:
             self._add_worker(self.hop.hop, transport, participant.name)
         if definitions:
             self._coordinate(definitions, transport, limit)
-        self._ticker = Ticker([*self._chores, self._sweep], runtime, signals)
+        self._ticker = Ticker([*self._chores, self.relay.tidy], runtime, signals)
 
     async def start(self) -> None:
         """Takes the lease over, sends what a crash left, then takes messages."""
@@ -71,13 +71,9 @@ class Service:
         )
         self.operator = Operator(self.coordinator, self.storage, self.runtime)
         self._chores += [self.coordinator.expire, self.operator.carry_out]
-        self._add_worker(self.coordinator.hop, transport, address)
+        self._add_worker(self.coordinator.hop, transport, address, most=4 * MOST)
 
-    def _add_worker(self, hop: Any, transport: Transport, address: str) -> None:
-        worker = Worker(hop, transport.subscribe(address), self.storage, self.runtime, self.signals)
+    def _add_worker(self, hop: Hop, transport: Transport, address: str, most: int = MOST) -> None:
+        worker = Worker(hop, transport.subscribe(address), self.storage, self.runtime, self.signals, most)
         self.workers.append(worker)
         self._chores.append(worker.retry_due)
-
-    async def _sweep(self) -> None:
-        """Between hops the outbox is tidied here."""
-        await self.relay.sweep()

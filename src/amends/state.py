@@ -40,13 +40,17 @@ class Phase(StrEnum):
 
 
 class StepState(msgspec.Struct, frozen=True, array_like=True):
-    """`attempts` counts the asks of the present operation; `due` is the Unix time at which patience ends."""
+    """Where a step stands, since `at`.
+
+    `attempts` counts the asks of the present operation; `due` is the Unix time at which patience ends; `reply` is the
+    answer as JSON, kept when it says more than done.
+    """
 
     phase: Phase = Phase.WAITING
     attempts: int = 0
     at: float = 0.0
     due: float | None = None
-    reply: msgspec.Raw | None = None
+    reply: bytes | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

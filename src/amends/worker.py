@@ -27,13 +27,20 @@ class Worker:
     """Runs one hop after the other; `stop` lets the present one finish."""
 
     def __init__(
-        self, hop: Hop, subscription: Subscription, storage: Storage, runtime: Runtime, signals: Signals
+        self,
+        hop: Hop,
+        subscription: Subscription,
+        storage: Storage,
+        runtime: Runtime,
+        signals: Signals,
+        most: int = MOST,
     ) -> None:
         self._hop = hop
         self._subscription = subscription
         self._storage = storage
         self._runtime = runtime
         self._signals = signals
+        self._most = most
         self._waiting: dict[str, list[Parked]] = {}
         self._stopping = False
         self._task: Task | None = None
@@ -55,7 +62,7 @@ class Worker:
 
     async def _run(self) -> None:
         while not self._stopping:
-            batch = await self._subscription.receive(MOST)
+            batch = await self._subscription.receive(self._most)
             await self.take(batch)
             await self._subscription.acknowledge(batch)
 

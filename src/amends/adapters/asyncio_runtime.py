@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from random import SystemRandom
-from typing import Any
+from collections.abc import Awaitable, Coroutine
+from random import Random, SystemRandom
+from typing import Any, TypeVar
 
 from amends.ids import UuidV7
+
+T = TypeVar("T")
 
 
 class AsyncioTask:
@@ -28,7 +30,7 @@ class AsyncioRuntime:
     """A `Runtime`. Keeps its tasks alive until they end."""
 
     def __init__(self) -> None:
-        self._random = SystemRandom()
+        self._random = Random(SystemRandom().getrandbits(128))
         self._ids = UuidV7(time.time, self._random)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -37,6 +39,12 @@ class AsyncioRuntime:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def within(self, seconds: float, work: Awaitable[T]) -> T | None:
+        try:
+            return await asyncio.wait_for(work, seconds)
+        except TimeoutError:
+            return None
 
     def roll(self) -> float:
         return self._random.random()

@@ -1,6 +1,7 @@
 """An order as its buyer sees it."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -63,12 +64,13 @@ def view_of(order: Order, instance: Instance) -> OrderView:
 def saga_view(instance: Instance) -> SagaView:
     definition = _DEFINITIONS[instance.name, instance.version]
     steps = [
-        StepView(step.name, step.kind.value, state.phase.value, state.attempts, rfc3339(state.at) if state.at else None)
+        StepView(step.name, step.kind, state.phase, state.attempts, rfc3339(state.at) if state.at else None)
         for step, state in zip(definition.steps, instance.state.steps, strict=True)
     ]
     return SagaView(instance.id, instance.state.status.value, steps)
 
 
+@lru_cache(1024)
 def rfc3339(time_s: float) -> str:
     """Unix seconds as `2034-05-26T16:00:00.123Z`."""
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -65,8 +65,8 @@ find_sagas = _FIND % "true"
 find_moving_sagas = _FIND % "wake_at is not null"
 find_stuck_sagas = _FIND % "status = 'stuck'"
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(SagaState).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SagaState).decode
 
 
 class SqliteSagas:
@@ -108,7 +108,7 @@ def _row(each: Instance) -> Sequence[Value]:
         each.id,
         each.name,
         each.version,
-        each.state.status.value,
+        each.state.status,
         each.input,
         _encode(each.state),
         each.revision,
