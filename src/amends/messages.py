@@ -83,7 +83,7 @@ class Expired(Refusal):
     """The action came after the deadline that its command carried."""
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A message on its way.
 
     `key` orders: messages of one key are delivered in the order in which they were sent. `sender` is the address of

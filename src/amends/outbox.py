@@ -34,8 +34,9 @@ class OutboxRelay:
     async def forget(self, tx: Tx) -> None:
         """Removes the rows of messages that the transport has taken."""
         if self._taken:
-            taken, self._taken = self._taken, []
+            taken = self._taken.copy()
             await self._storage.outbox.remove(tx, taken)
+            tx.after_commit(lambda: self._forgotten(len(taken)))
 
     async def tidy(self) -> None:
         """Between hops: removes what was taken, and now and then looks for what was left."""
@@ -62,6 +63,9 @@ class OutboxRelay:
         for envelope in envelopes:
             self._handed[envelope.id] = now
         self._transport.send(envelopes, self._on_taken)
+
+    def _forgotten(self, count: int) -> None:
+        del self._taken[:count]
 
     def _on_taken(self, ids: Sequence[MessageId]) -> None:
         self._taken.extend(ids)

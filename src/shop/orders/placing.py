@@ -14,7 +14,7 @@ from shop.orders import tables
 from shop.orders.domain import Status, Wrong, masked, total_minor
 from shop.orders.sagas import Purchase, place_order
 from shop.orders.tables import Item, Order
-from shop.orders.views import encode_view, view_of
+from shop.orders.views import encode_view, first_view, view_of
 from shop.warehouse.contract import StockLine
 
 ACCEPTED, REFUSED = 202, 422
@@ -76,7 +76,14 @@ class OrderIntake:
             await self._number(tx, batch)
             batch.render(instances)
             await self._storage.keys.insert(tx, batch.answers)
+            await self._render_replayed(tx, batch)
         return batch.results
+
+    async def _render_replayed(self, tx: Tx, batch: "Batch") -> None:
+        """The first view of an order is made from its row again: it is not worth storing twice."""
+        for at, order_id in batch.replayed:
+            order = (await tables.load(tx, [order_id]))[order_id]
+            batch.results[at] = Placed(order_id, encode_view(first_view(order)), replayed=True)
 
     async def _known_keys(self, tx: Tx, placings: Sequence[Placing]) -> dict[KeyScope, StoredAnswer]:
         return await self._storage.keys.known(tx, [each.key for each in placings if each.key is not None])
@@ -113,6 +120,7 @@ class Batch:
         self.results: list[Result] = []
         self.numbered: list[tuple[Order, Placing]] = []
         self.numbers: dict[str, int] = {}
+        self.replayed: list[tuple[int, str]] = []
         self._now = now
         self._known = known
         self._prices = prices
@@ -135,8 +143,8 @@ class Batch:
             body = encode_view(view_of(order, instance))
             self.results[at] = Placed(order.id, body, number=self.numbers.get(order.id, 0))
             if placing.key is not None:
-                headers = order.id.encode()
-                self.answers.append((placing.key, StoredAnswer(placing.fingerprint, ACCEPTED, headers, body, 0.0)))
+                stored = StoredAnswer(placing.fingerprint, ACCEPTED, order.id.encode(), b"", 0.0)
+                self.answers.append((placing.key, stored))
         for key, (at, fingerprint) in self._first.items():
             refused = self.results[at]
             if isinstance(refused, Wrong):
@@ -171,7 +179,12 @@ class Batch:
             stored = judge(self._known.get(key), fingerprint, self._now)
         except (KeyReused, KeyInUse) as error:
             return error
-        return None if stored is None else _stored_result(stored)
+        if stored is None:
+            return None
+        if stored.status == REFUSED:
+            return Wrong(stored.headers.decode(), stored.body.decode())
+        self.replayed.append((at, stored.headers.decode()))
+        return Placed("", b"")
 
     def _total(self, placing: Placing) -> int | Wrong:
         if placing.price_minor is not None:
@@ -208,12 +221,6 @@ class Batch:
             self._first[placing.key] = (at, placing.fingerprint)
         if placing.details is not None:
             self.numbered.append((order, placing))
-
-
-def _stored_result(stored: StoredAnswer) -> Placed | Wrong:
-    if stored.status == REFUSED:
-        return Wrong(stored.headers.decode(), stored.body.decode())
-    return Placed(stored.headers.decode(), stored.body, replayed=True)
 
 
 def purchase(order: Order, wallet_id: str, card: str) -> Purchase:

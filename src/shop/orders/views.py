@@ -5,6 +5,8 @@ from functools import lru_cache
 
 import msgspec
 
+from amends.machine import Moment, start
+from amends.messages import SagaId
 from amends.ports import Instance
 from shop.orders.domain import Status
 from shop.orders.sagas import cancel_order, place_order
@@ -59,6 +61,16 @@ def view_of(order: Order, instance: Instance) -> OrderView:
         rfc3339(order.created_at),
         saga_view(instance),
     )
+
+
+def first_view(order: Order) -> OrderView:
+    """The order as it was when it was placed."""
+    placed = order._replace(status=Status.PENDING, reason=None)
+    state = start(place_order, Moment(order.created_at, 0.0)).state
+    instance = Instance(
+        SagaId(order.id), place_order.name, place_order.version, b"", state, 1, None, "", order.created_at
+    )
+    return view_of(placed, instance)
 
 
 def saga_view(instance: Instance) -> SagaView:

@@ -1,4 +1,7 @@
-"""The page `sagas`: one row an instance."""
+"""The page `sagas`: one row an instance.
+
+A table with row ids: in one without them a row as wide as these spills into a page of its own.
+"""
 
 from collections.abc import Sequence
 
@@ -24,7 +27,7 @@ CREATE = (
         traceparent text not null,
         started_at real not null,
         check ((status in ('running', 'compensating')) = (wake_at is not null))
-    ) strict, without rowid
+    ) strict
     """,
     "create index sagas_due on sagas (wake_at) where wake_at is not null",
     "create index sagas_stuck on sagas (id) where status = 'stuck'",
