@@ -1,0 +1,1 @@
+"""Measures speed: `make bench`. Nothing here is asserted by a test."""

@@ -1,0 +1,82 @@
+"""What the measured shop holds: users with money, products, courier slots; and some that make an order refused."""
+
+from amends.adapters.embedded import Embedded
+from amends.ports import Storage
+from amends.service import Service
+from shop.billing import tables as accounts
+from shop.billing.participant import billing
+from shop.delivery import tables as slots
+from shop.delivery.participant import delivery
+from shop.notifications import tables as notifications
+from shop.notifications.participant import notifications as notifier
+from shop.orders import tables as catalogue
+from shop.orders.participant import orders
+from shop.orders.sagas import cancel_order, place_order
+from shop.warehouse import tables as shelves
+from shop.warehouse.participant import warehouse
+
+USERS, ITEMS, SLOTS = 100, 100, 10
+PRICE_MINOR = 100
+PLENTY = 10**9
+MUCH_MINOR = 10**12
+POOR = "poor"
+SOLD_OUT = "sold-out"
+
+
+def user(nth: int) -> str:
+    return f"buyer-{nth}"
+
+
+def sku(nth: int) -> str:
+    return f"item-{nth}"
+
+
+def slot(nth: int) -> str:
+    return f"2034-05-26T{10 + nth}:00:00Z"
+
+
+def is_refused(nth: int, share: float) -> bool:
+    """Spreads refusals evenly over the orders."""
+    return int((nth + 1) * share) > int(nth * share)
+
+
+async def fill(home: Embedded) -> Service:
+    """Builds and starts the rooms, and stocks them once; gives the orders room."""
+    place = await home.build(
+        "orders", participant=orders, definitions=[place_order, cancel_order], migrations=catalogue.MIGRATIONS
+    )
+    money = await home.add("billing", participant=billing, migrations=accounts.MIGRATIONS)
+    goods = await home.add("warehouse", participant=warehouse, migrations=shelves.MIGRATIONS)
+    couriers = await home.add("delivery", participant=delivery, migrations=slots.MIGRATIONS)
+    await home.add("notifications", participant=notifier, migrations=notifications.MIGRATIONS)
+    await place.start()
+    now = home.runtime.now()
+    await _wallets(money.storage, now)
+    await _goods(place.storage, goods.storage, now)
+    await _couriers(couriers.storage, now)
+    return place
+
+
+async def _wallets(storage: Storage, now: float) -> None:
+    async with storage.transaction(now) as tx:
+        for name in [POOR, *map(user, range(USERS))]:
+            await accounts.open_wallet(tx, name)
+            if name != POOR:
+                await accounts.deposit(tx, f"deposit-{name}", name, MUCH_MINOR)
+
+
+async def _goods(place: Storage, goods: Storage, now: float) -> None:
+    names = [SOLD_OUT, *map(sku, range(ITEMS))]
+    async with place.transaction(now) as tx:
+        for name in names:
+            await catalogue.put_product(tx, catalogue.Product(name, name.title(), PRICE_MINOR))
+    async with goods.transaction(now) as tx:
+        for name in names:
+            await shelves.put_stock(tx, name, 0 if name == SOLD_OUT else PLENTY)
+
+
+async def _couriers(storage: Storage, now: float) -> None:
+    async with storage.transaction(now) as tx:
+        await slots.put_calendar(tx, "shop", None)
+        for nth in range(SLOTS):
+            await slots.put_slot(tx, "shop", slot(nth), PLENTY)
