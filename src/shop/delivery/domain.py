@@ -1,0 +1,45 @@
+"""Rules of couriers. A courier of a slot is a number; the numbers given back are taken again first."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+MOST_COURIERS = 10**9
+
+
+class Place(NamedTuple):
+    """A slot in a calendar."""
+
+    calendar: str
+    slot: str
+
+
+class Slot(NamedTuple):
+    """`high` is the highest number of a courier ever taken here."""
+
+    couriers: int
+    booked: int
+    high: int
+
+    @property
+    def given_back(self) -> int:
+        """How many numbers up to `high` are free."""
+        return self.high - self.booked
+
+
+class Put(Enum):
+    """What became of a slot set by hand. REFUSED: more couriers are booked than there would be."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    REFUSED = "refused"
+
+
+def is_count(couriers: int) -> bool:
+    return 0 <= couriers <= MOST_COURIERS
+
+
+def numbers(given_back: Sequence[int], high: int, count: int) -> list[int]:
+    """The couriers that the next `count` bookings get; `given_back` holds the smallest free numbers, in order."""
+    again = given_back[:count]
+    return [*again, *range(high + 1, high + 1 + count - len(again))]

@@ -1,0 +1,97 @@
+"""What delivery does when it is asked."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from amends import Participant, Refusal, Reply, Tx
+from shop.delivery.contract import BookCourier, CancelCourier, CourierBooked, CourierCancelled, NoCourier
+from shop.delivery.domain import Place, Slot, numbers
+from shop.delivery.tables import (
+    Booking,
+    SlotChange,
+    book_slots,
+    delete_bookings,
+    find_bookings,
+    find_defaults,
+    find_freed,
+    find_slots,
+    free_couriers,
+    insert_bookings,
+    insert_slots,
+    take_freed,
+    unbook_slots,
+)
+
+delivery = Participant("delivery")
+
+_BOOKED = CourierBooked()
+_REFUSED = NoCourier()
+_CANCELLED = CourierCancelled()
+
+
+@delivery.handles_many(BookCourier)
+async def book_courier(tx: Tx, commands: Sequence[BookCourier]) -> list[Reply | Refusal]:
+    bookings = await find_bookings(tx, [each.order_id for each in commands])
+    places = {id: Place(each.calendar, each.slot) for id, each in bookings.items()}
+    slots = await _slots(tx, [Place(each.calendar, each.slot) for each in commands])
+    free = {place: slot.couriers - slot.booked for place, slot in slots.items()}
+    won: dict[Place, list[str]] = {}
+    answers = [_book(each, places, free, won) for each in commands]
+    if won:
+        await _record(tx, slots, won)
+    return answers
+
+
+@delivery.handles_many(CancelCourier)
+async def cancel_courier(tx: Tx, commands: Sequence[CancelCourier]) -> list[Reply | Refusal]:
+    known = await find_bookings(tx, [each.order_id for each in commands])
+    bookings = list(known.values())
+    if bookings:
+        await delete_bookings(tx, bookings)
+        await free_couriers(tx, bookings)
+        await unbook_slots(tx, Counter(Place(each.calendar, each.slot) for each in bookings))
+    return [_CANCELLED] * len(commands)
+
+
+def _book(
+    command: BookCourier, places: dict[str, Place], free: dict[Place, int], won: dict[Place, list[str]]
+) -> Reply | Refusal:
+    """Decides, and notes the effect for the commands behind this one."""
+    id, place = command.order_id, Place(command.calendar, command.slot)
+    if id not in places and free.get(place, 0) > 0:
+        free[place] -= 1
+        places[id] = place
+        won.setdefault(place, []).append(id)
+    return _BOOKED if places.get(id) == place else _REFUSED
+
+
+async def _slots(tx: Tx, places: Sequence[Place]) -> dict[Place, Slot]:
+    """The slots as they are; a new one is opened when its calendar says with how many couriers."""
+    slots = await find_slots(tx, places)
+    unseen = [place for place in places if place not in slots]
+    if unseen:
+        defaults = await find_defaults(tx, [place.calendar for place in unseen])
+        opened = {place: defaults[place.calendar] for place in unseen if defaults.get(place.calendar)}
+        await insert_slots(tx, opened)
+        slots |= {place: Slot(couriers, 0, 0) for place, couriers in opened.items()}
+    return slots
+
+
+async def _record(tx: Tx, slots: Mapping[Place, Slot], won: Mapping[Place, Sequence[str]]) -> None:
+    bookings: list[Booking] = []
+    changes: dict[Place, SlotChange] = {}
+    for place, order_ids in sorted(won.items()):
+        high = slots[place].high
+        couriers = await _couriers(tx, place, slots[place], len(order_ids))
+        changes[place] = SlotChange(len(order_ids), max(high, couriers[-1]), high)
+        bookings += [Booking(id, *place, courier, tx.now) for id, courier in zip(order_ids, couriers, strict=True)]
+    await book_slots(tx, changes)
+    await insert_bookings(tx, bookings)
+
+
+async def _couriers(tx: Tx, place: Place, slot: Slot, count: int) -> list[int]:
+    if not slot.given_back:
+        return numbers([], slot.high, count)
+    freed = await find_freed(tx, place, count)
+    await take_freed(tx, place, freed)
+    return numbers(freed, slot.high, count)

@@ -1,0 +1,47 @@
+"""The notifications that would be sent."""
+
+from collections.abc import Sequence
+
+from amends import Migration, Tx
+from amends.ports import Reader
+from shop.notifications.domain import Notification
+
+MIGRATIONS = (
+    Migration(
+        1,
+        "notifications",
+        (
+            """
+            create table notifications (
+                id text primary key,
+                user_id text not null,
+                email text not null,
+                message text not null,
+                at double precision not null
+            )
+            """,
+            "create index notifications_by_user on notifications (user_id, at, id)",
+        ),
+    ),
+)
+
+insert_notification = """
+insert into notifications (id, user_id, email, message, at)
+values (:id, :user_id, :email, :message, :at)
+on conflict (id) do nothing
+"""
+select_notifications_of = """
+select id, user_id, email, message, at from notifications
+where user_id = :user_id
+order by at, id
+"""
+
+
+async def insert_notifications(tx: Tx, notifications: Sequence[Notification]) -> int:
+    """Keeps each once; returns how many were new."""
+    return await tx.run_many(insert_notification, notifications)
+
+
+async def of_user(reader: Reader, user_id: str) -> list[Notification]:
+    """A user's notifications, the oldest first."""
+    return [Notification(*row) for row in await reader.fetch(select_notifications_of, (user_id,))]
