@@ -32,6 +32,6 @@ class Rates:
             del self._full_at[next(iter(self._full_at))]
         return 0.0
 
-    def waits(self, principal: str, now: float) -> float:
-        """Like `take`, and takes nothing."""
-        return max(0.0, self._full_at.get(principal, now) + self._interval - now - self._depth)
+    def forget(self, principal: str) -> None:
+        """Fills the principal's bucket."""
+        self._full_at.pop(principal, None)

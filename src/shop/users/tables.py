@@ -1,0 +1,79 @@
+"""The users, and the keys that sign their tokens."""
+
+from typing import NamedTuple
+
+from amends import Migration, Tx
+from amends.ports import Reader
+from shop.users.domain import User, fold
+
+MIGRATIONS = (
+    Migration(
+        1,
+        "users",
+        (
+            """
+            create table users (
+                id text primary key,
+                email text not null,
+                folded_email text not null unique,
+                name text not null,
+                password_hash text not null,
+                created_at double precision not null
+            )
+            """,
+            """
+            create table signing_keys (
+                kid text primary key,
+                private text not null,
+                public text not null,
+                created_at double precision not null
+            )
+            """,
+        ),
+    ),
+)
+
+insert_user = """
+insert into users (id, email, folded_email, name, password_hash, created_at)
+values (:id, :email, :folded_email, :name, :password_hash, :created_at)
+on conflict (folded_email) do nothing
+"""
+select_user_by_email = "select id, email, name, password_hash from users where folded_email = :folded_email"
+select_user = "select id, email, name from users where id = :id"
+insert_signing_key = """
+insert into signing_keys (kid, private, public, created_at) values (:kid, :private, :public, :created_at)
+"""
+select_signing_keys = "select kid, private, public from signing_keys order by created_at, kid"
+
+
+class SigningKey(NamedTuple):
+    """An Ed25519 key: `private` and `public` are its raw 32 bytes, base64url without padding."""
+
+    kid: str
+    private: str
+    public: str
+
+
+async def add_user(tx: Tx, user: User, password_hash: str) -> bool:
+    """False when the e-mail address is taken."""
+    return await tx.run(insert_user, (user.id, user.email, fold(user.email), user.name, password_hash, tx.now)) == 1
+
+
+async def find_by_email(reader: Reader, email: str) -> tuple[User, str] | None:
+    """The user and the hash of the password."""
+    rows = await reader.fetch(select_user_by_email, (fold(email),))
+    return (User(*rows[0][:3]), rows[0][3]) if rows else None
+
+
+async def find_user(reader: Reader, id: str) -> User | None:
+    rows = await reader.fetch(select_user, (id,))
+    return User(*rows[0]) if rows else None
+
+
+async def add_signing_key(tx: Tx, key: SigningKey) -> None:
+    await tx.run(insert_signing_key, (*key, tx.now))
+
+
+async def signing_keys(reader: Reader) -> list[SigningKey]:
+    """The newest last."""
+    return [SigningKey(*row) for row in await reader.fetch(select_signing_keys)]
