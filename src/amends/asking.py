@@ -52,6 +52,7 @@ class Asker:
             again=ask.again,
             deadline=_deadline(step, ask, instance.state),
             traceparent=instance.traceparent,
+            begun=step.ask is None,
         )
 
 

@@ -10,6 +10,7 @@ One row per (saga, step, operation), written in the transaction of the effect, h
 | action       | tombstone   |                    | refused: already compensated                         |
 | any          | pending     |                    | silence: the reply comes when it is known            |
 | compensation | none        | none               | nothing to undo; a tombstone stays for the action    |
+| compensation | none        | none, as it began  | run: the step was done by who began the saga         |
 | compensation | none        | refused, tombstone | nothing to undo                                      |
 | compensation | none        | done, pending      | run                                                  |
 | compensation | reply       |                    | the stored reply again                               |
@@ -45,7 +46,7 @@ def judge(envelope: Envelope, known: Mapping[BarrierKey, BarrierRow], now: float
         return Verdict.LATE if expired else Verdict.RUN
     action = known.get(BarrierKey(envelope.saga, envelope.step, Operation.ACTION))
     if action is None:
-        return Verdict.BURY
+        return Verdict.RUN if envelope.begun else Verdict.BURY
     return Verdict.NOTHING if action.outcome is Outcome.REFUSED else Verdict.RUN
 
 

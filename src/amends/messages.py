@@ -88,7 +88,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
     `key` orders: messages of one key are delivered in the order in which they were sent. `sender` is the address of
     the coordinator that asks, or the name of the participant that answers. `deadline` and `at` are Unix times in
-    seconds. `payload` is the message as JSON.
+    seconds. `payload` is the message as JSON. `begun`: no action was sent, the step began with its saga.
     """
 
     id: MessageId
@@ -108,6 +108,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     again: bool = False
     deadline: float | None = None
     traceparent: str = ""
+    begun: bool = False
 
 
 _encoder = msgspec.json.Encoder()
