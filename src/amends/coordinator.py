@@ -16,9 +16,9 @@ from amends.asking import Asker, build, input_of, open_asks
 from amends.circuit import Circuits
 from amends.errors import Fenced, Overloaded, UnknownVersion
 from amends.halving import in_halves
-from amends.machine import Decision, Moment, expire, start, wake_at
+from amends.machine import Answer, Decision, Moment, expire, start, wake_at
 from amends.messages import Envelope, SagaId
-from amends.moves import Moves
+from amends.moves import Moves, answer_of
 from amends.outbox import OutboxRelay
 from amends.ports import Instance, Runtime, Storage, Tx
 from amends.saga import Saga
@@ -105,14 +105,12 @@ class Coordinator:
         """Takes a batch of replies in."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self._check_epoch(tx)
-            loaded = await self._storage.sagas.load(tx, list(dict.fromkeys(each.saga for each in batch)))
+            answers = self._by_saga(batch)
+            loaded = await self._storage.sagas.load(tx, list(answers))
             moment = self._moment(tx)
             moves = Moves(self.definitions)
-            for envelope in batch:
-                self.circuits.answered(envelope.sender)
-                instance = loaded.get(envelope.saga)
-                if instance is not None:
-                    moves.take(instance, envelope, moment)
+            for id, instance in loaded.items():
+                moves.take(instance, answers[id], moment)
             await self._write(tx, moves)
 
     async def expire(self) -> int:
@@ -135,6 +133,14 @@ class Coordinator:
         moves.put(instance, decider(self._of(instance), instance, self._moment(tx)))
         await self._write(tx, moves)
         return moves.changes[id].after
+
+    def _by_saga(self, batch: Sequence[Envelope]) -> dict[SagaId, list[Answer]]:
+        """Several replies to one saga become one move and one write."""
+        answers: dict[SagaId, list[Answer]] = {}
+        for envelope in batch:
+            self.circuits.answered(envelope.sender)
+            answers.setdefault(envelope.saga, []).append(answer_of(envelope))
+        return answers
 
     async def _due(self) -> list[Instance]:
         async with self._storage.transaction(self._runtime.now()) as tx:

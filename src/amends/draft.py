@@ -4,10 +4,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from amends.history import Entry
 from amends.messages import Operation
 from amends.retry import Retry
 from amends.saga import Saga
-from amends.state import Entry, Phase, SagaState, Status, StepState
+from amends.state import Phase, SagaState, Status, StepState
 from amends.steps import Step
 
 _SETTLED = frozenset({Phase.DONE, Phase.FAILED, Phase.SKIPPED, Phase.RESOLVED})
@@ -24,7 +25,8 @@ class Ask(NamedTuple):
 
 class Draft:
     __slots__ = (
-        "_history",
+        "_before",
+        "_entries",
         "asks",
         "backward",
         "cause",
@@ -43,7 +45,8 @@ class Draft:
         self.deadline, self.cause = state.deadline, state.cause
         self.steps = list(state.steps)
         self.asks: list[Ask] = []
-        self._history = list(state.history)
+        self._before = state.history
+        self._entries: list[Entry] = []
 
     @property
     def committed(self) -> bool:
@@ -51,11 +54,11 @@ class Draft:
         return self.group >= self.saga.commit_group
 
     def freeze(self) -> SagaState:
-        steps, history = tuple(self.steps), tuple(self._history)
+        steps, history = tuple(self.steps), self._before.plus(self._entries)
         return SagaState(self.status, self.backward, self.group, self.deadline, self.cause, steps, history)
 
     def note(self, step: int, what: str, detail: str = "") -> None:
-        self._history.append(Entry(self.now, step, what, detail))
+        self._entries.append(Entry(self.now, step, what, detail))
 
     def put(self, at: int, phase: Phase, detail: str = "", reply: bytes | None = None) -> None:
         """A step reaches a phase in which it waits for nobody."""
@@ -65,8 +68,10 @@ class Draft:
 
     def late(self, at: int, outcome: str) -> None:
         """An answer that decides nothing any more; a repeated one is not worth a line."""
-        line = Entry(self._history[-1].at, at, "late", outcome)
-        if self._history[-1] != line and (self.steps[at].phase is not Phase.DONE or outcome != "done"):
+        if self.steps[at].phase is Phase.DONE and outcome == "done":
+            return
+        last = self._entries[-1] if self._entries else self._before[-1]
+        if (last.step, last.what, last.detail) != (at, "late", outcome):
             self.note(at, "late", outcome)
 
     def enter(self, group: int) -> None:
@@ -81,15 +86,19 @@ class Draft:
 
     def go_on(self) -> None:
         """Forward: enters the next group, or ends, once every step of this one is settled."""
-        phases = {self.steps[at].phase for at in self.saga.groups[self.group]}
-        if phases <= _SETTLED:
-            self.status = Status.RUNNING
-            if self.group + 1 < len(self.saga.groups):
-                self.enter(self.group + 1)
-            else:
-                self.end(Status.COMPLETED)
-        elif Phase.STUCK in phases and Phase.ASKED not in phases and self.status is not Status.STUCK:
+        stuck = False
+        for at in self.saga.groups[self.group]:
+            phase = self.steps[at].phase
+            if phase is Phase.ASKED:
+                return
+            stuck = stuck or phase not in _SETTLED
+        if stuck:
             self.end(Status.STUCK)
+        elif self.group + 1 < len(self.saga.groups):
+            self.status = Status.RUNNING
+            self.enter(self.group + 1)
+        else:
+            self.end(Status.COMPLETED)
 
     def turn_back(self, cause: str) -> None:
         """The one-way decision: from here on only backward."""
@@ -122,6 +131,8 @@ class Draft:
         self.group -= 1
 
     def end(self, status: Status) -> None:
+        if self.status is status:
+            return
         self.status = status
         self.note(-1, status, self.cause if status is Status.COMPENSATED else "")
 

@@ -17,17 +17,23 @@ class UuidV7:
         self._random = random
         self._millisecond = 0
         self._count = 0
+        self._head = ""
+        self._tail = ""
 
     def __call__(self) -> str:
         millisecond = int(self._now() * 1000)
-        if millisecond > self._millisecond:
-            self._millisecond, self._count = millisecond, self._random.getrandbits(16)
-        else:
-            self._count += 1
-        return _format(self._millisecond, self._count, self._random.getrandbits(48))
+        if millisecond > self._millisecond or self._count >= _LAST:
+            self._begin(max(millisecond, self._millisecond + 1))
+        self._count += 1
+        return f"{self._head}{self._count:03x}{self._tail}"
+
+    def _begin(self, millisecond: int) -> None:
+        """Within a millisecond ids differ by their count, and from another process's by 62 random bits."""
+        random = self._random.getrandbits(62) | 1 << 63
+        self._millisecond = millisecond
+        self._count = self._random.getrandbits(11)
+        self._head = f"{millisecond >> 16:08x}-{millisecond & 0xFFFF:04x}-7"
+        self._tail = f"-{random >> 48:04x}-{random & 0xFFFFFFFFFFFF:012x}"
 
 
-def _format(millisecond: int, count: int, tail: int) -> str:
-    """48 bits of time, 26 bits of count (the version's and variant's bits between them), 48 random bits."""
-    time = f"{millisecond:012x}"
-    return f"{time[:8]}-{time[8:]}-7{count >> 14 & 0xFFF:03x}-{0x8000 | count & 0x3FFF:04x}-{tail:012x}"
+_LAST = 0xFFF  # twelve bits count within a millisecond; past them the clock is taken one further

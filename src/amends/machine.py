@@ -11,10 +11,11 @@ A step that keeps failing past its budget is `stuck`; so is its saga, once nothi
 chance in here: `now` is Unix time in seconds, `roll` a number in [0, 1) that spreads the pauses.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from amends.draft import Ask, Draft
+from amends.history import History
 from amends.messages import Operation, Outcome, reason_of
 from amends.saga import Saga
 from amends.state import ENDED, Phase, SagaState, Status, StepState
@@ -49,7 +50,7 @@ class Decision(NamedTuple):
 def start(saga: Saga[Any], moment: Moment) -> Decision:
     """The first state of an instance, with its first commands."""
     steps = tuple(StepState() for _ in saga.steps)
-    state = SagaState(Status.RUNNING, False, 0, moment.now + saga.deadline_s, "", steps, ())
+    state = SagaState(Status.RUNNING, False, 0, moment.now + saga.deadline_s, "", steps, History())
     draft = Draft(saga, state, moment.now, moment.roll)
     draft.note(-1, "started")
     draft.enter(0)
@@ -57,17 +58,19 @@ def start(saga: Saga[Any], moment: Moment) -> Decision:
 
 
 def advance(saga: Saga[Any], state: SagaState, answer: Answer, moment: Moment) -> Decision:
-    """Takes a reply in. A reply that comes twice or too late changes nothing but, maybe, the history."""
-    at = saga.index.get(answer.step, -1)
-    if at < 0 or state.status in ENDED:
+    """Takes a reply in. One that comes twice or too late changes nothing but, maybe, the history."""
+    return advance_all(saga, state, (answer,), moment)
+
+
+def advance_all(saga: Saga[Any], state: SagaState, answers: Sequence[Answer], moment: Moment) -> Decision:
+    """Takes replies in, one after the other."""
+    if state.status in ENDED:
         return Decision(state, ())
     draft = Draft(saga, state, moment.now, moment.roll)
-    if answer.operation is Operation.COMPENSATION:
-        _take_compensation(draft, at, answer)
-    elif state.backward:
-        _take_late_action(draft, at, answer)
-    else:
-        _take_action(draft, at, answer)
+    for answer in answers:
+        at = saga.index.get(answer.step, -1)
+        if at >= 0 and draft.status not in ENDED:
+            _take(draft, at, answer)
     return _decide(draft)
 
 
@@ -87,14 +90,24 @@ def expire(saga: Saga[Any], state: SagaState, moment: Moment, held: Container[in
 
 def wake_at(saga: Saga[Any], state: SagaState) -> float | None:
     """The Unix time at which `expire` has something to do, or None."""
-    dues = [step.due for step in state.steps if step.due is not None]
-    if state.status is Status.RUNNING and state.group < saga.commit_group:
-        dues.append(state.deadline)
-    return min(dues, default=None)
+    wake = state.deadline if state.status is Status.RUNNING and state.group < saga.commit_group else None
+    for step in state.steps:
+        if step.due is not None and (wake is None or step.due < wake):
+            wake = step.due
+    return wake
 
 
 def _decide(draft: Draft) -> Decision:
     return Decision(draft.freeze(), tuple(draft.asks))
+
+
+def _take(draft: Draft, at: int, answer: Answer) -> None:
+    if answer.operation is Operation.COMPENSATION:
+        _take_compensation(draft, at, answer)
+    elif draft.backward:
+        _take_late_action(draft, at, answer)
+    else:
+        _take_action(draft, at, answer)
 
 
 def _take_action(draft: Draft, at: int, answer: Answer) -> None:

@@ -3,7 +3,8 @@
 | action  | when                              | what happens                                              |
 |---------|-----------------------------------|-----------------------------------------------------------|
 | cancel  | before the commit group           | the saga turns back                                       |
-| retry   | stuck                             | the stuck steps are asked afresh, with a whole budget     |
+| retry   | stuck                             | the stuck steps are asked afresh, with a whole budget;    |
+|         |                                   | a refused one runs again, but a pivot repeats its answer  |
 | skip    | stuck, but not at the pivot       | the stuck steps are given up, the saga goes on            |
 | resolve | stuck                             | a person has done them by hand, the saga goes on          |
 """
@@ -65,7 +66,8 @@ def _mend_step(draft: Draft, at: int, action: Action, note: str) -> None:
     match action:
         case Action.RETRY:
             draft.note(at, "retry", note)
-            draft.reopen(at, again=True)
+            # A refused pivot has turned its saga back, or will when the answer comes: it must not run again.
+            draft.reopen(at, again=draft.definition(at).kind is not Kind.PIVOT)
         case Action.SKIP if draft.definition(at).kind is Kind.PIVOT and not draft.backward:
             raise CannotMend("a pivot can't be skipped: retry it, or resolve it once you know that it happened")
         case Action.SKIP:

@@ -47,7 +47,7 @@ class Outcome(StrEnum):
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The root of commands, replies and events."""
 
 
@@ -83,7 +83,7 @@ class Expired(Refusal):
     """The action came after the deadline that its command carried."""
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A message on its way.
 
     `key` orders: messages of one key are delivered in the order in which they were sent. `sender` is the address of

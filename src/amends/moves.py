@@ -1,10 +1,10 @@
-"""What one transaction of the coordinator does to its sagas; several replies to one saga become one write."""
+"""What one transaction of the coordinator does to its sagas."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amends.asking import Asker
-from amends.machine import Answer, Decision, Moment, advance, wake_at
+from amends.machine import Answer, Decision, Moment, advance_all, wake_at
 from amends.messages import Envelope, SagaId
 from amends.ports import Change, Instance
 from amends.saga import Saga
@@ -22,11 +22,10 @@ class Moves:
         self._definitions = definitions
         self._asks: list[tuple[SagaId, Decision]] = []
 
-    def take(self, stored: Instance, reply: Envelope, moment: Moment) -> None:
-        """Takes a reply in."""
-        state = self._now(stored).state
-        decision = advance(self._definition(stored), state, _answer(reply), moment)
-        if decision.state is not state:
+    def take(self, stored: Instance, answers: Sequence[Answer], moment: Moment) -> None:
+        """Takes a saga's replies in."""
+        decision = advance_all(self._definition(stored), stored.state, answers, moment)
+        if decision.state is not stored.state:
             self.put(stored, decision)
 
     def put(self, stored: Instance, decision: Decision, rearm: bool = False) -> None:
@@ -39,9 +38,8 @@ class Moves:
         wake = wake_at(self._definition(stored), state)
         if not rearm and wake is not None and stored.wake_at is not None and stored.wake_at <= wake:
             wake = stored.wake_at
-        self.ended += (state.status in ENDED) - (self._now(stored).state.status in ENDED)
-        after = stored._replace(state=state, revision=stored.revision + 1, wake_at=wake)
-        self.changes[stored.id] = Change(stored, after)
+        self.ended += (state.status in ENDED) - (stored.state.status in ENDED)
+        self.changes[stored.id] = Change(stored, stored.moved(state, wake))
         if decision.asks:
             self._asks.append((stored.id, decision))
 
@@ -53,13 +51,9 @@ class Moves:
             made += asker.envelopes(self._definition(instance), instance, decision.asks, epoch, now)
         return made
 
-    def _now(self, stored: Instance) -> Instance:
-        change = self.changes.get(stored.id)
-        return stored if change is None else change.after
-
     def _definition(self, instance: Instance) -> Saga[Any]:
         return self._definitions[instance.name, instance.version]
 
 
-def _answer(reply: Envelope) -> Answer:
+def answer_of(reply: Envelope) -> Answer:
     return Answer(reply.step, reply.operation, reply.attempt, reply.outcome, reply.type, reply.payload)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from amends.messages import Envelope, MessageId
 from amends.ports import Runtime, Storage, Transport, Tx
 
-SWEEP_AFTER_S = 5.0
-_BATCH = 250
+SWEEP_AFTER_S = 30.0
+_MOST = 100_000
 
 
 class OutboxRelay:
@@ -21,7 +21,6 @@ class OutboxRelay:
         self._transport = transport
         self._runtime = runtime
         self._taken: list[MessageId] = []
-        self._handed: dict[MessageId, float] = {}
         self._sweep_at = 0.0
 
     async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
@@ -29,7 +28,7 @@ class OutboxRelay:
         await self.forget(tx)
         if envelopes:
             await self._storage.outbox.insert(tx, envelopes)
-            tx.after_commit(lambda: self._hand_over(envelopes, tx.now))
+            tx.after_commit(lambda: self._transport.send(envelopes, self._taken.extend))
 
     async def forget(self, tx: Tx) -> None:
         """Removes the rows of messages that the transport has taken."""
@@ -49,25 +48,17 @@ class OutboxRelay:
                 await self.forget(tx)
 
     async def sweep(self, *, everything: bool = False) -> int:
-        """Sends what a crash, or a transport that was away, has left; returns how many messages."""
+        """Sends what a crash, or a transport that was away, has left; returns how many messages.
+
+        What the transport still carries may be sent again: consumers drop what they have seen.
+        """
         now = self._runtime.now()
         async with self._storage.transaction(now) as tx:
             await self.forget(tx)
             before = now if everything else now - SWEEP_AFTER_S
-            left = await self._storage.outbox.unsent(tx, before, _BATCH + len(self._handed))
-        missed = [each for each in left if self._handed.get(each.id, 0.0) <= now - SWEEP_AFTER_S * 6]
-        self._hand_over(missed, now)
-        return len(missed)
-
-    def _hand_over(self, envelopes: Sequence[Envelope], now: float) -> None:
-        for envelope in envelopes:
-            self._handed[envelope.id] = now
-        self._transport.send(envelopes, self._on_taken)
+            left = await self._storage.outbox.unsent(tx, before, _MOST)
+        self._transport.send(left, self._taken.extend)
+        return len(left)
 
     def _forgotten(self, count: int) -> None:
         del self._taken[:count]
-
-    def _on_taken(self, ids: Sequence[MessageId]) -> None:
-        self._taken.extend(ids)
-        for id in ids:
-            self._handed.pop(id, None)

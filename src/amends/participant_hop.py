@@ -1,6 +1,7 @@
 """The participant's hop: inbox, handlers, replies, in one local transaction for a whole batch."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
 from amends.errors import Conflict
@@ -165,5 +166,14 @@ async def _call(tx: Tx, handler: Handler, envelopes: Sequence[Envelope]) -> Sequ
 
 
 def _row_of(answer: Answer) -> BarrierRow:
-    outcome = Outcome.REFUSED if isinstance(answer, Refusal) else Outcome.DONE
-    return BarrierRow(outcome, type_name(type(answer)), encode(answer))
+    """An answer without fields is the same row every time."""
+    if answer.__struct_fields__:
+        outcome = Outcome.REFUSED if isinstance(answer, Refusal) else Outcome.DONE
+        return BarrierRow(outcome, type_name(type(answer)), encode(answer))
+    return _plain_row(type(answer))
+
+
+@cache
+def _plain_row(answer: type[Answer]) -> BarrierRow:
+    outcome = Outcome.REFUSED if issubclass(answer, Refusal) else Outcome.DONE
+    return BarrierRow(outcome, type_name(answer), b"{}")

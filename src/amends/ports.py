@@ -83,6 +83,11 @@ class Instance(NamedTuple):
     traceparent: str
     started_at: float
 
+    def moved(self, state: SagaState, wake_at: float | None) -> "Instance":
+        """The same one write later."""
+        id, name, version, input, _, revision, _, traceparent, started_at = self
+        return Instance(id, name, version, input, state, revision + 1, wake_at, traceparent, started_at)
+
 
 class Change(NamedTuple):
     """An instance as it was loaded, and as it has to be."""

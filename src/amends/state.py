@@ -10,6 +10,10 @@ from enum import StrEnum
 
 import msgspec
 
+from amends.history import Entry, History
+
+__all__ = ["ENDED", "Entry", "History", "Phase", "SagaState", "Status", "StepState"]
+
 
 class Status(StrEnum):
     """`STUCK` needs a person; `COMPLETED` and `COMPENSATED` are the two ends."""
@@ -39,7 +43,7 @@ class Phase(StrEnum):
     RESOLVED = "resolved"  # a person has done it by hand
 
 
-class StepState(msgspec.Struct, frozen=True, array_like=True):
+class StepState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a step stands, since `at`.
 
     `attempts` counts the asks of the present operation; `due` is the Unix time at which patience ends; `reply` is the
@@ -53,16 +57,7 @@ class StepState(msgspec.Struct, frozen=True, array_like=True):
     reply: bytes | None = None
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """A line of the history. `step` is the step's index, −1 for the saga itself; `at` in Unix seconds."""
-
-    at: float
-    step: int
-    what: str
-    detail: str = ""
-
-
-class SagaState(msgspec.Struct, frozen=True, array_like=True):
+class SagaState(msgspec.Struct, frozen=True, gc=False):
     """`group` is the group of steps at work (−1: all undone); `cause` says why the saga turned back."""
 
     status: Status
@@ -71,4 +66,4 @@ class SagaState(msgspec.Struct, frozen=True, array_like=True):
     deadline: float
     cause: str
     steps: tuple[StepState, ...]
-    history: tuple[Entry, ...]
+    history: History

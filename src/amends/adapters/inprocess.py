@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from amends.messages import Envelope, MessageId
+from amends.messages import Envelope
 from amends.ports import Taken
 
 
@@ -19,8 +19,11 @@ class InProcess:
         self._queues: dict[str, Queue] = {}
 
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
+        by_address: dict[str, list[Envelope]] = {}
         for envelope in envelopes:
-            self._queue(envelope.to).put(envelope, taken)
+            by_address.setdefault(envelope.to, []).append(envelope)
+        for address, messages in by_address.items():
+            self._queue(address).put(messages, taken)
 
     def subscribe(self, address: str) -> "Queue":
         return self._queue(address)
@@ -33,16 +36,16 @@ class InProcess:
 
 
 class Queue:
-    """A `Subscription`."""
+    """A `Subscription`. Holds what was sent together in one piece, with whom to tell that it is taken."""
 
     def __init__(self) -> None:
-        self._messages: deque[tuple[Envelope, Taken]] = deque()
-        self._received: dict[MessageId, Taken] = {}
+        self._pieces: deque[tuple[list[Envelope], Taken]] = deque()
+        self._received: deque[tuple[list[Envelope], Taken]] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
 
-    def put(self, envelope: Envelope, taken: Taken) -> None:
-        self._messages.append((envelope, taken))
+    def put(self, messages: list[Envelope], taken: Taken) -> None:
+        self._pieces.append((messages, taken))
         self._arrived.set()
 
     async def receive(self, most: int) -> Sequence[Envelope]:
@@ -50,22 +53,29 @@ class Queue:
         await asyncio.sleep(0)
         if self._closed:
             return []
-        batch = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
-        if not self._messages:
+        batch: list[Envelope] = []
+        while self._pieces and len(batch) < most:
+            messages, taken = self._take(most - len(batch))
+            batch += messages
+            self._received.append((messages, taken))
+        if not self._pieces:
             self._arrived.clear()
-        for envelope, taken in batch:
-            self._received[envelope.id] = taken
-        return [envelope for envelope, _ in batch]
+        return batch
 
     async def acknowledge(self, batch: Sequence[Envelope]) -> None:
-        senders: dict[Taken, list[MessageId]] = {}
-        for envelope in batch:
-            taken = self._received.pop(envelope.id, None)
-            if taken is not None:
-                senders.setdefault(taken, []).append(envelope.id)
-        for taken, ids in senders.items():
-            taken(ids)
+        """Batches are acknowledged in the order in which they were received, whole."""
+        left = len(batch)
+        while left > 0:
+            messages, taken = self._received.popleft()
+            left -= len(messages)
+            taken([envelope.id for envelope in messages])
 
     def close(self) -> None:
         self._closed = True
         self._arrived.set()
+
+    def _take(self, most: int) -> tuple[list[Envelope], Taken]:
+        messages, taken = self._pieces.popleft()
+        if len(messages) > most:
+            self._pieces.appendleft((messages[most:], taken))
+        return messages[:most], taken

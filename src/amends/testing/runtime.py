@@ -11,11 +11,13 @@ A task moves only while the test waits in `settle` or `advance`, so the same see
 
 import asyncio
 import heapq
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from amends.ids import UuidV7
+
+T = TypeVar("T")
 
 EPOCH = 2_000_000_000.0
 _QUIET = 4
@@ -28,24 +30,24 @@ class VirtualTask:
         self.name = name
         self._runtime = runtime
         self._work = work
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=name)
+        self.task = asyncio.get_running_loop().create_task(self._run(), name=name)
 
     @property
     def ended(self) -> bool:
-        return self._task.done()
+        return self.task.done()
 
     @property
     def error(self) -> BaseException | None:
         """What has ended it early, or None."""
-        return self._task.exception() if self._task.done() and not self._task.cancelled() else None
+        return self.task.exception() if self.task.done() and not self.task.cancelled() else None
 
     def cancel(self) -> bool:
-        return self._task.cancel()
+        return self.task.cancel()
 
     async def join(self) -> None:
-        await asyncio.wait([self._task])
-        if not self._task.cancelled():
-            self._task.result()
+        await asyncio.wait([self.task])
+        if not self.task.cancelled():
+            self.task.result()
 
     async def _run(self) -> None:
         await _Steps(self._runtime, self._work)
@@ -114,6 +116,16 @@ class VirtualRuntime:
         self._slept += 1
         heapq.heappush(self._sleepers, (self._now + seconds, self._slept, awake))
         await awake
+
+    async def within(self, seconds: float, work: Awaitable[T]) -> T | None:
+        done = asyncio.ensure_future(work)
+        bell = self.spawn(self.sleep(seconds), "within")
+        await asyncio.wait([done, bell.task], return_when=asyncio.FIRST_COMPLETED)
+        bell.cancel()
+        if done.done():
+            return done.result()
+        done.cancel()
+        return None
 
     async def settle(self) -> None:
         """Returns when no task can go on without time moving."""

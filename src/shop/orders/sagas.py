@@ -11,7 +11,7 @@ from shop.payments.contract import AuthorizeCard, CaptureCard, RefundCard, VoidC
 from shop.warehouse.contract import ReleaseStock, ReserveStock, StockLine
 
 
-class Purchase(msgspec.Struct, frozen=True):
+class Purchase(msgspec.Struct, frozen=True, gc=False):
     """An order as its saga knows it. `card` is empty when the wallet pays."""
 
     order_id: str

@@ -106,7 +106,7 @@ class Product(NamedTuple):
     price_minor: int
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One line of an order, at the price that it had."""
 
     sku: str

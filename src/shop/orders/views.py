@@ -16,7 +16,7 @@ CURRENCY = "EUR"
 _DEFINITIONS = {(saga.name, saga.version): saga for saga in (place_order, cancel_order)}
 
 
-class StepView(msgspec.Struct, frozen=True):
+class StepView(msgspec.Struct, frozen=True, gc=False):
     name: str
     kind: str
     state: str
@@ -24,13 +24,13 @@ class StepView(msgspec.Struct, frozen=True):
     at: str | None
 
 
-class SagaView(msgspec.Struct, frozen=True):
+class SagaView(msgspec.Struct, frozen=True, gc=False):
     id: str
     state: str
     steps: list[StepView]
 
 
-class OrderView(msgspec.Struct, frozen=True):
+class OrderView(msgspec.Struct, frozen=True, gc=False):
     """`created_at` and `at` are RFC 3339 times in UTC."""
 
     id: str

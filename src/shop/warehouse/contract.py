@@ -9,7 +9,7 @@ class WarehouseCommand(Command):
     participant = "warehouse"
 
 
-class StockLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StockLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     sku: str
     quantity: int
 

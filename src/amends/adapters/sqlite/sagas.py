@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import msgspec
 
 from amends.errors import Conflict
+from amends.history import History
 from amends.messages import SagaId
 from amends.ports import Change, Instance, Reader, Row, SagaFilter, Tx, Value
-from amends.state import SagaState
+from amends.state import SagaState, Status, StepState
 
 CREATE = (
     """
@@ -22,6 +23,7 @@ CREATE = (
             check (status in ('running', 'compensating', 'completed', 'compensated', 'stuck')),
         input blob not null,
         state blob not null,
+        history blob not null,
         revision integer not null,
         wake_at real,
         traceparent text not null,
@@ -32,18 +34,18 @@ CREATE = (
     "create index sagas_due on sagas (wake_at) where wake_at is not null",
     "create index sagas_stuck on sagas (id) where status = 'stuck'",
 )
-_COLUMNS = "id, name, version, input, state, revision, wake_at, traceparent, started_at"
+_COLUMNS = "id, name, version, input, state, history, revision, wake_at, traceparent, started_at, status"
 
 insert_saga = """
-insert into sagas (id, name, version, status, input, state, revision, wake_at, traceparent, started_at)
-values (:id, :name, :version, :status, :input, :state, :revision, :wake_at, :traceparent, :started_at)
+insert into sagas (id, name, version, status, input, state, history, revision, wake_at, traceparent, started_at)
+values (:id, :name, :version, :status, :input, :state, :history, :revision, :wake_at, :traceparent, :started_at)
 """
 update_state = """
-update sagas set state = :state, revision = :revision
+update sagas set state = :state, history = :history, revision = :revision
 where id = :id and revision = :before
 """
 update_saga = """
-update sagas set state = :state, revision = :revision, status = :status, wake_at = :wake_at
+update sagas set state = :state, history = :history, revision = :revision, status = :status, wake_at = :wake_at
 where id = :id and revision = :before
 """
 load_sagas = f"select {_COLUMNS} from keys cross join sagas on id = key"
@@ -68,8 +70,20 @@ find_sagas = _FIND % "true"
 find_moving_sagas = _FIND % "wake_at is not null"
 find_stuck_sagas = _FIND % "status = 'stuck'"
 
+
+class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The column `state`: a `SagaState` without its history and its status, in msgpack."""
+
+    backward: bool
+    group: int
+    deadline: float
+    cause: str
+    steps: tuple[StepState, ...]
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(SagaState).decode
+_decode = msgspec.msgpack.Decoder(Stored).decode
+_STATUS = {status.value: status for status in Status}
 
 
 class SqliteSagas:
@@ -85,11 +99,11 @@ class SqliteSagas:
         plain: list[Sequence[Value]] = []
         indexed: list[Sequence[Value]] = []
         for before, after in changes:
-            state, status = _encode(after.state), after.state.status
-            if after.wake_at == before.wake_at and status == before.state.status:
-                plain.append((state, after.revision, after.id, before.revision))
+            state, history, status = *_packed(after.state), after.state.status
+            if after.wake_at == before.wake_at and status is before.state.status:
+                plain.append((state, history, after.revision, after.id, before.revision))
             else:
-                indexed.append((state, after.revision, status, after.wake_at, after.id, before.revision))
+                indexed.append((state, history, after.revision, status, after.wake_at, after.id, before.revision))
         changed = await tx.run_many(update_state, plain) + await tx.run_many(update_saga, indexed)
         if changed != len(changes):
             raise Conflict(f"{len(changes) - changed} sagas were moved by somebody else: {changes[0].after.id} …")
@@ -113,7 +127,7 @@ def _row(each: Instance) -> Sequence[Value]:
         each.version,
         each.state.status,
         each.input,
-        _encode(each.state),
+        *_packed(each.state),
         each.revision,
         each.wake_at,
         each.traceparent,
@@ -121,6 +135,21 @@ def _row(each: Instance) -> Sequence[Value]:
     )
 
 
+def _packed(state: SagaState) -> tuple[bytes, bytes]:
+    stored = Stored(state.backward, state.group, state.deadline, state.cause, state.steps)
+    return _encode(stored), state.history.pack()
+
+
 def _instance(row: Row) -> Instance:
-    id, name, version, input, state, revision, wake_at, traceparent, started_at = row
-    return Instance(id, name, version, input, _decode(state), revision, wake_at, traceparent, started_at)
+    id, name, version, input, state, history, revision, wake_at, traceparent, started_at, status = row
+    stored = _decode(state)
+    value = SagaState(
+        _STATUS[status],
+        stored.backward,
+        stored.group,
+        stored.deadline,
+        stored.cause,
+        stored.steps,
+        History(history),
+    )
+    return Instance(id, name, version, input, value, revision, wake_at, traceparent, started_at)
