@@ -1,0 +1,1 @@
+"""Storefronts: client dialects over the shop's rooms. Translations only; the rules are the rooms'."""

@@ -1,0 +1,130 @@
+"""The rooms that an order of a storefront passes through: real services on SQLite, time in the test's hands."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from amends import Migration, Participant
+from amends.adapters.inprocess import InProcess
+from amends.adapters.sqlite import SqliteStorage
+from amends.messages import Envelope
+from amends.service import Service
+from amends.signals import Signals
+from amends.testing.faults import Losing
+from amends.testing.runtime import EPOCH, VirtualRuntime
+from shop.billing import tables as billing_tables
+from shop.billing.participant import billing
+from shop.delivery import tables as delivery_tables
+from shop.delivery.participant import delivery
+from shop.notifications import tables as notifications_tables
+from shop.notifications.participant import notifications
+from shop.orders import tables as orders_tables
+from shop.orders.participant import orders
+from shop.orders.placing import OrderIntake
+from shop.orders.sagas import place_order
+from shop.storefronts import queue_saga
+from shop.warehouse import tables as warehouse_tables
+from shop.warehouse.participant import warehouse
+
+Rooms = dict[str, tuple[Participant, tuple[Migration, ...]]]
+ROOMS: Rooms = {
+    "orders": (orders, orders_tables.MIGRATIONS),
+    "billing": (billing, billing_tables.MIGRATIONS),
+    "warehouse": (warehouse, warehouse_tables.MIGRATIONS),
+    "delivery": (delivery, delivery_tables.MIGRATIONS),
+    "notifications": (notifications, notifications_tables.MIGRATIONS),
+}
+
+
+@dataclass
+class Shop:
+    """A running shop; `client` speaks to its storefront, `transport` loses what the test says."""
+
+    client: httpx.AsyncClient
+    runtime: VirtualRuntime
+    transport: Losing
+    rooms: queue_saga.Rooms
+    services: dict[str, Service]
+
+    async def post(self, path: str, **body: Any) -> httpx.Response:
+        return await self.client.post(path, json=body)
+
+    async def answer(self, path: str) -> Any:
+        """What a GET answers."""
+        response = await self.client.get(path)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def order(self, login: str, **changed: Any) -> dict[str, Any]:
+        """Places an order, lets its saga end, returns the last order."""
+        response = await self.post("/orders/", **wanted(login, **changed))
+        assert response.status_code == 200, response.text
+        await self.runtime.settle()
+        last: dict[str, Any] = await self.answer("/orders/last")
+        assert last["id"] == response.json()["id"]
+        return last
+
+    async def state(self, login: str) -> tuple[Any, Any, Any]:
+        """Balance, stock and bookings, as clients see them."""
+        account = await self.answer(f"/billing/account/{login}")
+        return account["balance"], await self.answer("/stock"), await self.answer("/delivery")
+
+
+def wanted(login: str, **changed: Any) -> dict[str, Any]:
+    """The body of an order."""
+    plain = {"e_mail": "ann@example.org", "id_product": 1, "quntity": 1, "amount": 1, "dtime": "2025-01-08 10:00:00"}
+    return {"login": login, **plain, **changed}
+
+
+OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
+
+
+@pytest.fixture
+def open_shop(tmp_path: Path) -> OpenShop:
+    """Opens the shop on the test's data folder, as often as the test likes."""
+    times = count(EPOCH, 3600.0)
+    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)))
+
+
+@pytest.fixture
+async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
+    """A shop with the login `ann`, who has 1000, and 100 apples."""
+    async with open_shop() as opened:
+        await opened.client.post("/billing/register?login=ann")
+        await opened.post("/billing/refill", login="ann", balance=1000)
+        await opened.post("/stock/register", description="apple", quantity=100)
+        yield opened
+
+
+@asynccontextmanager
+async def _open(folder: Path, runtime: VirtualRuntime) -> AsyncIterator[Shop]:
+    signals, transport = Signals(), Losing(InProcess(), _nothing)
+    services: dict[str, Service] = {}
+    for name, (participant, migrations) in ROOMS.items():
+        storage = SqliteStorage(folder / f"{name}.db", migrations)
+        await storage.migrate()
+        sagas = [place_order] if name == "orders" else []
+        services[name] = Service(storage, transport, runtime, signals, participant=participant, definitions=sagas)
+        await services[name].start()
+    intake = OrderIntake(services["orders"])
+    intake.start("orders intake")
+    storages = {name: services[name].storage for name in ("orders", "billing", "warehouse", "delivery")}
+    rooms = queue_saga.Rooms(**storages, intake=intake, runtime=runtime)
+    await queue_saga.prepare(rooms)
+    storefront: Any = queue_saga.app(rooms, signals=signals)
+    asgi = httpx.ASGITransport(storefront)
+    async with httpx.AsyncClient(transport=asgi, base_url="http://arch.homework") as client:
+        yield Shop(client, runtime, transport, rooms, services)
+    await intake.stop()
+    for service in services.values():
+        await service.stop()
+
+
+def _nothing(_: Envelope) -> bool:
+    return False
