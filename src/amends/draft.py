@@ -107,11 +107,16 @@ class Draft:
         self.unwind()
 
     def name_cause(self, at: int, reason: str) -> None:
-        """Of a group's refusals the first declared names the cause, whichever came first."""
+        """Of a group's refusals the first declared names the cause, whichever came first; other causes stand."""
         others = [step for step in self.saga.groups[self.group] if step != at]
         refused = [step for step in others if self.steps[step].phase is Phase.REFUSED]
-        if refused and at < min(refused):
+        if refused and at < min(refused) and self._turned_by_refusal():
             self.cause = reason
+
+    def _turned_by_refusal(self) -> bool:
+        lines = (*self._before, *self._entries)
+        turn = next(number for number, line in enumerate(lines) if line.what == "turned back")
+        return lines[turn - 1].what == Phase.REFUSED
 
     def unwind(self) -> None:
         """Backward: waits for what is in flight, then undoes group after group; a stuck undo holds up no other."""
