@@ -116,7 +116,7 @@ class Draft:
     def _turned_by_refusal(self) -> bool:
         lines = (*self._before, *self._entries)
         turn = next(number for number, line in enumerate(lines) if line.what == "turned back")
-        return lines[turn - 1].what == Phase.REFUSED
+        return bool(lines[turn - 1].what == Phase.REFUSED)
 
     def unwind(self) -> None:
         """Backward: waits for what is in flight, then undoes group after group; a stuck undo holds up no other."""

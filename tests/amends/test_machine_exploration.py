@@ -31,6 +31,7 @@ ACTION, COMPENSATION = Operation.ACTION, Operation.COMPENSATION
 ONCE = Retry(attempts=1, base_s=0.0)
 TWICE = Retry(attempts=2, base_s=0.0)
 PAST = History(fresh=(Entry(0.0, -1, "started"),))
+TURNED = PAST.plus([Entry(0.0, 0, "refused"), Entry(0.0, -1, "turned back")])
 
 Rows = frozenset[tuple[int, Operation, str]]
 
@@ -52,7 +53,7 @@ def first(saga: Saga[Order]) -> World:
 
 def timeless(state: SagaState) -> SagaState:
     steps = tuple(StepState(each.phase, each.attempts, 0.0, each.due and 1.0) for each in state.steps)
-    return msgspec.structs.replace(state, deadline=FAR, steps=steps, history=PAST)
+    return msgspec.structs.replace(state, deadline=FAR, steps=steps, history=TURNED if state.backward else PAST)
 
 
 def after(world: World, decision: Decision, mends: int = 0) -> World:
