@@ -9,6 +9,7 @@ on SQLite files with `synchronous=FULL`.
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import sys
 import time
@@ -31,8 +32,6 @@ from bench.child import folder
 from bench.figures import percentile
 from shop.orders.placing import OrderIntake, Placed, Placing
 
-USERS, ITEMS, SLOTS = 100, 100, 10
-
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`refused` is the share of orders that can't be: half of them out of stock, half without money.
@@ -42,7 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     orders: int
     buyers: int = 2 * MOST
-    items: int = ITEMS
+    items: int = stock.ITEMS
     refused: float = 0.0
     data: str = ""
 
@@ -98,7 +97,7 @@ async def place(orders: Service, plan: Plan) -> Outcome:
     intake, ends = OrderIntake(orders), Ends(orders, plan.orders)
     intake.start("intake")
     began: dict[str, float] = {}
-    placings = _placings(plan, orders.runtime.new_id())
+    placings = _placings(plan, orders)
 
     async def buy() -> None:
         for placing in placings:
@@ -133,27 +132,30 @@ def _outcome(plan: Plan, took_s: float, cpu_s: float, latencies: list[float], en
     )
 
 
-def _placings(plan: Plan, tag: str) -> Iterator[Placing]:
-    return (_placing(plan, nth, f"{tag}-{nth}") for nth in range(plan.orders))
+def _placings(plan: Plan, orders: Service) -> Iterator[Placing]:
+    """With random keys, as clients make them."""
+    new_id = orders.runtime.new_id
+    return (_placing(plan, nth, new_id(), os.urandom(16)) for nth in range(plan.orders))
 
 
-def _placing(plan: Plan, nth: int, key: str) -> Placing:
+def _placing(plan: Plan, nth: int, order_id: str, key: bytes) -> Placing:
     refused = stock.is_refused(nth, plan.refused)
     no_money, no_stock = refused and nth % 2 == 0, refused and nth % 2 == 1
-    user = stock.POOR if no_money else stock.user(nth % USERS)
+    user = stock.POOR if no_money else stock.user(nth % stock.USERS)
     sku = stock.SOLD_OUT if no_stock else stock.sku(nth % plan.items)
     return Placing(
-        key=KeyScope(user, "POST", "/api/orders", key),
-        fingerprint=key.encode()[:32].ljust(32),
+        key=KeyScope(user, "POST", "/api/orders", key.hex()),
+        fingerprint=key + key,
         scope="shop",
         user_id=user,
         email=f"{user}@example.com",
         wallet_id=user,
         items=((sku, 1),),
         calendar="shop",
-        slot=stock.slot(nth % SLOTS),
+        slot=stock.slot(nth % stock.SLOTS),
         pay_with="wallet",
         card="",
+        order_id=order_id,
     )
 
 
