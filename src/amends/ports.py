@@ -22,6 +22,16 @@ class Task(Protocol):
         """Waits until it has ended; raises what it raised, but not that it was cancelled."""
 
 
+class Signal(Protocol):
+    """Wakes who waits; stays set until it is cleared."""
+
+    def set(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+    async def wait(self) -> object: ...
+
+
 class Runtime(Protocol):
     """Time, chance, ids and the life of tasks."""
 
@@ -32,6 +42,8 @@ class Runtime(Protocol):
 
     async def within(self, seconds: float, work: Awaitable[T]) -> T | None:
         """The result of `work`, or None when it takes longer; `work` is cancelled then."""
+
+    def signal(self) -> Signal: ...
 
     def roll(self) -> float:
         """A random number in [0, 1)."""

@@ -76,5 +76,3 @@ def listen(host: str, port: int) -> socket.socket:
         mend = "stop what listens there, or take free ports: --ports auto"
         raise OSError(error.errno, f"port {port} on {host} can't be used ({error.strerror}): {mend}") from None
     return listener
-
-

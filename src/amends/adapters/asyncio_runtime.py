@@ -46,6 +46,9 @@ class AsyncioRuntime:
         except TimeoutError:
             return None
 
+    def signal(self) -> asyncio.Event:
+        return asyncio.Event()
+
     def roll(self) -> float:
         return self._random.random()
 

@@ -21,7 +21,11 @@ ACCEPTED, REFUSED = 202, 422
 
 
 class Placing(NamedTuple):
-    """A checked request. `scope` None: no idempotency key (storefronts whose clients have none)."""
+    """A checked request. `key` None: its clients have no idempotency keys.
+
+    `price_minor` is given where a dialect's clients name the price; `details` where orders get small numbers;
+    `order_id` is made here when it is empty.
+    """
 
     key: KeyScope | None
     fingerprint: bytes
@@ -37,6 +41,7 @@ class Placing(NamedTuple):
     price_minor: int | None = None
     traceparent: str = ""
     details: str | None = None
+    order_id: str = ""
 
 
 class Placed(NamedTuple):
@@ -70,7 +75,8 @@ class OrderIntake:
             prices = await self._prices(tx, placings)
             batch = Batch(tx.now, known, prices, self._coordinator.room)
             for placing in placings:
-                batch.add(placing, self._runtime.new_id())
+                named = placing if placing.order_id else placing._replace(order_id=self._runtime.new_id())
+                batch.add(named)
             instances = await self._coordinator.start(tx, place_order, batch.begins)
             await tables.insert_orders(tx, batch.orders)
             await self._number(tx, batch)
@@ -129,10 +135,10 @@ class Batch:
         self._first: dict[KeyScope, tuple[int, bytes]] = {}
         self._again: list[tuple[int, int]] = []
 
-    def add(self, placing: Placing, order_id: str) -> None:
+    def add(self, placing: Placing) -> None:
         """Decides one request; the view of a fresh order follows with `render`."""
         at = len(self.results)
-        result = self._decide(placing, order_id, at)
+        result = self._decide(placing, at)
         self.results.append(result)
         if placing.key is not None and isinstance(result, Wrong) and placing.key not in self._known:
             self._first.setdefault(placing.key, (at, placing.fingerprint))
@@ -154,7 +160,7 @@ class Batch:
             result = self.results[first]
             self.results[at] = result._replace(replayed=True) if isinstance(result, Placed) else result
 
-    def _decide(self, placing: Placing, order_id: str, at: int) -> Result:
+    def _decide(self, placing: Placing, at: int) -> Result:
         if placing.key is not None:
             repeated = self._repeated(placing.key, placing.fingerprint, at)
             if repeated is not None:
@@ -164,8 +170,8 @@ class Batch:
             return total
         if len(self.orders) >= self._room:
             return Overloaded("too many orders are in flight: come back", retry_after_s=1.0)
-        self._open(placing, order_id, total, at)
-        return Placed(order_id, b"")
+        self._open(placing, total, at)
+        return Placed(placing.order_id, b"")
 
     def _repeated(self, key: KeyScope, fingerprint: bytes, at: int) -> Result | None:
         """The stored answer, or that of an earlier request in this very batch."""
@@ -195,11 +201,11 @@ class Batch:
     def _has(self, scope: str, sku: str) -> bool:
         return (scope, sku) in self._prices
 
-    def _open(self, placing: Placing, order_id: str, total: int, at: int) -> None:
+    def _open(self, placing: Placing, total: int, at: int) -> None:
         scope = placing.scope
         items = tuple(Item(sku, count, self._prices.get((scope, sku), 0)) for sku, count in placing.items)
         order = Order(
-            order_id,
+            placing.order_id,
             scope,
             placing.user_id,
             placing.email,
@@ -215,7 +221,7 @@ class Batch:
         self.orders.append(order)
         self._fresh.append((at, placing))
         self.begins.append(
-            Begin(SagaId(order_id), purchase(order, placing.wallet_id, placing.card), placing.traceparent)
+            Begin(SagaId(order.id), purchase(order, placing.wallet_id, placing.card), placing.traceparent)
         )
         if placing.key is not None:
             self._first[placing.key] = (at, placing.fingerprint)

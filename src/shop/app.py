@@ -1,0 +1,29 @@
+"""The shop as data: its databases, its sagas, what has to be consistent. For `amends` on the command line."""
+
+from amends.app import App
+from shop.audit import CHECKS
+from shop.billing import tables as billing
+from shop.delivery import tables as delivery
+from shop.notifications import tables as notifications
+from shop.orders import tables as orders
+from shop.orders.sagas import cancel_order, place_order
+from shop.payments import gateway_tables as gateway
+from shop.payments import tables as payments
+from shop.users import tables as users
+from shop.users.sagas import open_wallet
+from shop.warehouse import tables as warehouse
+
+app = App(
+    databases={
+        "orders": orders.MIGRATIONS,
+        "billing": billing.MIGRATIONS,
+        "payments": payments.MIGRATIONS,
+        "warehouse": warehouse.MIGRATIONS,
+        "delivery": delivery.MIGRATIONS,
+        "users": users.MIGRATIONS,
+        "notifications": notifications.MIGRATIONS,
+        "gateway": gateway.MIGRATIONS,
+    },
+    sagas={"orders": (place_order, cancel_order), "users": (open_wallet,)},
+    checks=CHECKS,
+)
