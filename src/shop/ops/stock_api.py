@@ -1,0 +1,105 @@
+"""HTTP: products, courier slots and money, set by hand."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody, PathParameter
+
+from amends.ports import KeyScope
+from amends.service import Service
+from shop.billing.api import MADE, REUSED, RUNNING, Depositable
+from shop.billing.depositing import Depositing
+from shop.delivery import domain as delivery_domain
+from shop.delivery.tables import put_slot
+from shop.orders.domain import normal_slot
+from shop.orders.tables import Product, put_product
+from shop.warehouse import domain as warehouse_domain
+from shop.warehouse.tables import put_stock
+from shop.web import KeyHeader, Problem, ProblemDetails, respond
+
+DEPOSITS = "/ops/wallets/{user_id:str}/deposits"
+OPERATOR = "operator"
+Sku = Annotated[str, PathParameter(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._~-]+$")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Couriers = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+RESERVED = ResponseSpec(ProblemDetails, description="More is reserved than would be on hand")
+BOOKED = ResponseSpec(ProblemDetails, description="More couriers are booked than there would be")
+NO_WALLET = ResponseSpec(ProblemDetails, description="There is no such wallet")
+
+
+class ProductBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    price_minor: Count
+    on_hand: Count
+
+
+class ProductSet(msgspec.Struct, frozen=True):
+    sku: str
+    title: str
+    price_minor: int
+    on_hand: int
+
+
+class SlotBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    couriers: Couriers
+
+
+class SlotSet(msgspec.Struct, frozen=True):
+    slot: str
+    couriers: int
+
+
+NEW_PRODUCT = ResponseSpec(ProductSet, description="It is new")
+NEW_SLOT = ResponseSpec(SlotSet, description="It is new")
+
+
+def product_routes(orders: Service, warehouse: Service) -> list[HTTPRouteHandler]:
+    """`/ops/products`."""
+
+    @put("/ops/products/{sku:str}", responses={201: NEW_PRODUCT, 409: RESERVED})
+    async def put_one(sku: Sku, data: JSONBody[ProductBody]) -> Response[ProductSet]:
+        """Sets stock, then title and price: asked again after a crash in between, it does the rest."""
+        async with warehouse.storage.transaction(warehouse.runtime.now()) as tx:
+            if await put_stock(tx, sku, data.on_hand) is warehouse_domain.Put.REFUSED:
+                raise Problem(409, "below-reserved", f"more of {sku!r} is reserved than {data.on_hand}")
+        async with orders.storage.transaction(orders.runtime.now()) as tx:
+            created = await put_product(tx, Product(sku, data.title, data.price_minor))
+        body = ProductSet(sku, data.title, data.price_minor, data.on_hand)
+        return Response(body, status_code=201 if created else 200)
+
+    return [put_one]
+
+
+def slot_routes(delivery: Service, calendar: str) -> list[HTTPRouteHandler]:
+    """`/ops/slots`."""
+
+    @put("/ops/slots/{slot:str}", responses={201: NEW_SLOT, 409: BOOKED})
+    async def put_one(slot: FromPath[str], data: JSONBody[SlotBody]) -> Response[SlotSet]:
+        """Sets how many couriers a slot has, never below what is booked."""
+        at = normal_slot(slot)
+        if at is None:
+            raise Problem(400, "bad-request", "slot: this is no RFC 3339 time, like 2034-05-26T16:00:00Z")
+        async with delivery.storage.transaction(delivery.runtime.now()) as tx:
+            became = await put_slot(tx, calendar, at, data.couriers)
+        if became is delivery_domain.Put.REFUSED:
+            raise Problem(409, "below-booked", f"more couriers of {at} are booked than {data.couriers}")
+        created = became is delivery_domain.Put.CREATED
+        return Response(SlotSet(at, data.couriers), status_code=201 if created else 200)
+
+    return [put_one]
+
+
+def wallet_routes(billing: Service, currency: str) -> list[HTTPRouteHandler]:
+    """`/ops/wallets`."""
+    depositing = Depositing(billing, currency)
+
+    @post(DEPOSITS, responses={201: MADE, 404: NO_WALLET, 409: RUNNING, 422: REUSED})
+    async def deposit(user_id: FromPath[str], key: KeyHeader, data: JSONBody[Depositable]) -> Response[bytes]:
+        """Puts money into a user's wallet, once a key."""
+        scope = KeyScope(OPERATOR, "POST", DEPOSITS, key)
+        return respond(await depositing.put(scope, user_id, data.amount_minor))
+
+    return [deposit]
