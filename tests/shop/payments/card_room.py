@@ -1,0 +1,173 @@
+"""The payments room on real files, with a real gateway behind a real port, for tests."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from amends.adapters.asyncio_runtime import AsyncioRuntime, AsyncioTask
+from amends.adapters.inprocess import InProcess
+from amends.adapters.sqlite import SqliteStorage
+from amends.audit import Finding
+from amends.messages import Command, Envelope, Kind, MessageId, Operation, SagaId, encode, type_name
+from amends.retry import Retry
+from amends.service import Service
+from amends.signals import Field, Signals
+from shop.payments import gateway_tables, tables
+from shop.payments.audit import audit
+from shop.payments.caller import Caller, CallerSettings
+from shop.payments.gateway import GatewaySettings, gateway_app
+from shop.payments.gateway_client import HttpGateway
+from shop.payments.gateway_wire import Record
+from shop.payments.participant import payments
+from shop.servers import Edge, Servers
+
+PATIENCE_S = 10.0
+TIMEOUT_S = 0.25
+QUICK = CallerSettings(retry=Retry(base_s=0.005, cap_s=0.05))
+
+
+class MortalRuntime(AsyncioRuntime):
+    """Can end all of its tasks at once, wherever they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spawned: list[AsyncioTask] = []
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> AsyncioTask:
+        task = super().spawn(work, name)
+        self._spawned.append(task)
+        return task
+
+    async def kill(self) -> None:
+        for task in self._spawned:
+            task.cancel()
+        for task in self._spawned:
+            await task.join()
+
+
+class GatewayServer:
+    """The gateway on a free port; `requests` are those that it got, as `POST /path`."""
+
+    def __init__(self, folder: Path, settings: GatewaySettings) -> None:
+        runtime = AsyncioRuntime()
+        self.storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
+        self.requests: list[str] = []
+        self.url = ""
+        self._asked = asyncio.Event()
+        self._app = gateway_app(self.storage, runtime, settings)
+        self._servers = Servers(runtime)
+
+    async def start(self) -> None:
+        await self.storage.migrate()
+        self.url = await self._servers.start(Edge("gateway", self), "127.0.0.1", 0)
+
+    async def stop(self) -> None:
+        await self._servers.stop()
+        await self.storage.close()
+
+    async def asked(self) -> None:
+        """Waits for the first request."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self._asked.wait()
+
+    async def record(self, key: str) -> Record | None:
+        async with self.storage.reading() as reader:
+            return await gateway_tables.find(reader, key)
+
+    async def state(self, key: str) -> str:
+        found = await self.record(key)
+        return "never seen" if found is None else found.state
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.requests.append(f"{scope['method']} {scope['path']}")
+        self._asked.set()
+        await self._app(scope, receive, send)
+
+
+class CardRoom:
+    """One life of the room; commands are sent by hand, replies are read as they come."""
+
+    def __init__(self, folder: Path, url: str, settings: CallerSettings = QUICK) -> None:
+        self.runtime = MortalRuntime()
+        self.signals = Signals()
+        self.told: list[tuple[str, dict[str, Field]]] = []
+        self.storage = SqliteStorage(folder / "payments.db", tables.MIGRATIONS)
+        self._transport = InProcess()
+        self._replies = self._transport.subscribe("buyer")
+        self._service = Service(self.storage, self._transport, self.runtime, self.signals, participant=payments)
+        self.caller = Caller(self._service, HttpGateway(url, self.runtime, TIMEOUT_S), settings)
+        self._news = asyncio.Event()
+        self.signals.listen(self._listen)
+
+    async def start(self, *, calling: bool = True) -> None:
+        await self.storage.migrate()
+        await self._service.start()
+        if calling:
+            self.caller.start("payments")
+
+    async def stop(self) -> None:
+        await self.caller.stop()
+        await self._service.stop()
+
+    async def kill(self) -> None:
+        """What is left is what is in the files."""
+        await self.runtime.kill()
+
+    def ask(self, command: Command, saga: str, *, step: str = "hold money", undo: bool = False) -> None:
+        asked = Envelope(
+            id=MessageId(self.runtime.new_id()),
+            kind=Kind.COMMAND,
+            type=type_name(type(command)),
+            to="payments",
+            key=saga,
+            at=self.runtime.now(),
+            payload=encode(command),
+            saga=SagaId(saga),
+            step=step,
+            operation=Operation.COMPENSATION if undo else Operation.ACTION,
+            sender="buyer",
+            epoch=1,
+        )
+        self._transport.send([asked], lambda ids: None)
+
+    async def replies(self, count: int) -> list[str]:
+        """The next `count` replies, as `CardVoided`, in the order in which they came."""
+        came: list[Envelope] = []
+        async with asyncio.timeout(PATIENCE_S):
+            while len(came) < count:
+                batch = await self._replies.receive(250)
+                await self._replies.acknowledge(batch)
+                came += batch
+        return [reply.type for reply in came]
+
+    async def until(self, seen: Callable[[str, dict[str, Field]], bool]) -> None:
+        """Waits for a signal."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(seen(*each) for each in self.told):
+                self._news.clear()
+                await self._news.wait()
+
+    async def state(self, payment_id: str) -> str:
+        async with self.storage.reading() as reader:
+            found = await tables.find(reader, payment_id)
+        return "never seen" if found is None else found.state.value
+
+    def _listen(self, name: str, fields: dict[str, Field]) -> None:
+        self.told.append((name, fields))
+        self._news.set()
+
+
+async def audited(room: CardRoom, gateway: GatewayServer) -> list[Finding]:
+    async with room.storage.reading() as ours, gateway.storage.reading() as theirs:
+        return await audit({"payments": ours, "gateway": theirs})
+
+
+async def holds(room: CardRoom, gateway: GatewayServer) -> bool:
+    return all(finding.holds for finding in await audited(room, gateway))
+
+
+async def held_minor(room: CardRoom, gateway: GatewayServer) -> int:
+    """What the gateway holds of all payments."""
+    _, money = await audited(room, gateway)
+    return money.figures["gateway_authorized_minor"]
