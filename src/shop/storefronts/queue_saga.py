@@ -146,7 +146,7 @@ async def stock(rooms: Desk) -> list[StockedProduct]:
 @post("/orders/", status_code=200)
 async def place(rooms: Desk, data: JSONBody[NewOrder]) -> Accepted:
     """Takes an order; its saga runs behind the answer."""
-    placing = placing_of(data)
+    placing = placing_of(data, rooms.runtime.new_id())
     await _check_known(rooms, placing)
     result = await rooms.intake.submit(placing)
     match result:
@@ -201,7 +201,7 @@ async def _check_known(rooms: Rooms, placing: Placing) -> None:
             raise Problem(404, "unknown-product", f"there is no product {number_in(skus[0])}")
 
 
-def placing_of(data: JSONBody[NewOrder]) -> Placing:
+def placing_of(data: NewOrder, order_id: str) -> Placing:
     """Raises 400 for what can't be ordered."""
     items = ((scoped(data.id_product), data.quntity),)
     slot = normal_slot(f"{data.dtime}Z")
@@ -222,6 +222,7 @@ def placing_of(data: JSONBody[NewOrder]) -> Placing:
         slot=slot,
         pay_with="wallet",
         card="",
+        order_id=order_id,
         price_minor=amount_of("amount", data.amount),
         details="{}",
     )

@@ -14,6 +14,7 @@ from amends import Migration, Participant
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.messages import Envelope
+from amends.ports import Runtime, Transport
 from amends.service import Service
 from amends.signals import Signals
 from amends.testing.faults import Losing
@@ -104,23 +105,32 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 @asynccontextmanager
 async def _open(folder: Path, runtime: VirtualRuntime) -> AsyncIterator[Shop]:
-    signals, transport = Signals(), Losing(InProcess(), _nothing)
+    transport = Losing(InProcess(), _nothing)
+    async with rooms_of(folder, runtime, transport) as (rooms, services):
+        storefront: Any = queue_saga.app(rooms)
+        asgi = httpx.ASGITransport(storefront)
+        async with httpx.AsyncClient(transport=asgi, base_url="http://arch.homework") as client:
+            yield Shop(client, runtime, transport, rooms, services)
+
+
+@asynccontextmanager
+async def rooms_of(
+    folder: Path, runtime: Runtime, transport: Transport
+) -> AsyncIterator[tuple[queue_saga.Rooms, dict[str, Service]]]:
+    """Starts the services; stops them at the end."""
     services: dict[str, Service] = {}
     for name, (participant, migrations) in ROOMS.items():
         storage = SqliteStorage(folder / f"{name}.db", migrations)
         await storage.migrate()
         sagas = [place_order] if name == "orders" else []
-        services[name] = Service(storage, transport, runtime, signals, participant=participant, definitions=sagas)
+        services[name] = Service(storage, transport, runtime, Signals(), participant=participant, definitions=sagas)
         await services[name].start()
     intake = OrderIntake(services["orders"])
     intake.start("orders intake")
     storages = {name: services[name].storage for name in ("orders", "billing", "warehouse", "delivery")}
     rooms = queue_saga.Rooms(**storages, intake=intake, runtime=runtime)
     await queue_saga.prepare(rooms)
-    storefront: Any = queue_saga.app(rooms, signals=signals)
-    asgi = httpx.ASGITransport(storefront)
-    async with httpx.AsyncClient(transport=asgi, base_url="http://arch.homework") as client:
-        yield Shop(client, runtime, transport, rooms, services)
+    yield rooms, services
     await intake.stop()
     for service in services.values():
         await service.stop()
