@@ -52,7 +52,7 @@ class Service:
         if self.coordinator is not None:
             await self.coordinator.acquire(self.name)
         for worker in self.workers:
-            await worker.start(self.name)
+            await worker.start()
         await self.relay.sweep(everything=True)
         self._ticker.start(f"{self.name} timers")
 
@@ -74,6 +74,6 @@ class Service:
         self._add_worker(self.coordinator.hop, transport, address, most=4 * MOST)
 
     def _add_worker(self, hop: Hop, transport: Transport, address: str, most: int = MOST) -> None:
-        worker = Worker(hop, transport.subscribe(address), self.storage, self.runtime, self.signals, most)
+        worker = Worker(hop, address, transport.subscribe(address), self.storage, self.runtime, self.signals, most)
         self.workers.append(worker)
         self._chores.append(worker.retry_due)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from amends.errors import TryAgain, UnknownMessage
+from amends.errors import Fenced, TryAgain, UnknownMessage
 from amends.halving import in_halves
 from amends.messages import Envelope
 from amends.ports import Parked, Runtime, Storage, Subscription, Task
@@ -29,6 +29,7 @@ class Worker:
     def __init__(
         self,
         hop: Hop,
+        address: str,
         subscription: Subscription,
         storage: Storage,
         runtime: Runtime,
@@ -36,6 +37,7 @@ class Worker:
         most: int = MOST,
     ) -> None:
         self._hop = hop
+        self._address = address
         self._subscription = subscription
         self._storage = storage
         self._runtime = runtime
@@ -45,11 +47,13 @@ class Worker:
         self._stopping = False
         self._task: Task | None = None
 
-    async def start(self, name: str) -> None:
+    async def start(self) -> None:
+        """Goes on with what was parked for its address; other workers of the service share the table."""
         async with self._storage.reading() as reader:
             for row in await self._storage.parking.all(reader, limit=10_000):
-                self._waiting.setdefault(row.envelope.key, []).append(row)
-        self._task = self._runtime.spawn(self._run(), name)
+                if row.envelope.to == self._address:
+                    self._waiting.setdefault(row.envelope.key, []).append(row)
+        self._task = self._runtime.spawn(self._run(), self._address)
 
     def stop(self) -> None:
         """The present hop is the last one."""
@@ -63,8 +67,23 @@ class Worker:
     async def _run(self) -> None:
         while not self._stopping:
             batch = await self._subscription.receive(self._most)
-            await self.take(batch)
-            await self._subscription.acknowledge(batch)
+            if await self._made_durable(batch):
+                await self._subscription.acknowledge(batch)
+
+    async def _made_durable(self, batch: Sequence[Envelope]) -> bool:
+        """Takes the batch, again and again while the database is away; False when stopped before that worked."""
+        attempt = 0
+        while not (attempt and self._stopping):
+            attempt += 1
+            try:
+                await self.take(batch)
+                return True
+            except Fenced:
+                raise
+            except Exception as error:  # not even setting a message aside worked: nothing is acknowledged
+                self._signals.emit("worker.failed", address=self._address, error=_named(error))
+                await self._runtime.sleep(DEFER.pause_s(attempt, self._runtime.roll()))
+        return False
 
     async def take(self, batch: Sequence[Envelope]) -> None:
         """One batch through the hop; whatever happens to it is durable afterwards."""
@@ -85,7 +104,7 @@ class Worker:
     async def retry_due(self) -> None:
         """Gives deferred messages their next try; a key whose head succeeds goes on with the ones behind."""
         now = self._runtime.now()
-        for key in [key for key, rows in self._waiting.items() if (rows[0].retry_at or now + 1) <= now]:
+        for key in [key for key, rows in self._waiting.items() if _is_due(rows[0], now)]:
             while rows := self._waiting.get(key):
                 if not await self._retry(rows[0]):
                     break
@@ -99,6 +118,8 @@ class Worker:
     async def _retry(self, row: Parked) -> bool:
         try:
             await self._hop([row.envelope])
+        except Fenced:
+            raise
         except Exception as error:  # the same message fails again: counted, and at last parked
             await self._count(row, error)
             return False
@@ -110,9 +131,7 @@ class Worker:
     def _drop_head(self, key: str) -> None:
         rows = self._waiting[key]
         rows.pop(0)
-        if rows:
-            rows[0] = rows[0]._replace(retry_at=rows[0].retry_at or self._runtime.now())
-        else:
+        if not rows:
             del self._waiting[key]
 
     async def _count(self, row: Parked, error: Exception) -> None:
@@ -150,6 +169,11 @@ class Worker:
         roll = self._runtime.roll()
         pause = DEFER.pause_s(row.attempts, roll) if not isinstance(error, TryAgain) else DEFER.base_s * (1 + roll)
         return row._replace(retry_at=self._runtime.now() + pause)
+
+
+def _is_due(head: Parked, now: float) -> bool:
+    """One that has only waited behind its key is due as soon as it is the first, also after a restart."""
+    return head.attempts == 0 or (head.retry_at is not None and head.retry_at <= now)
 
 
 def _named(error: Exception) -> str:

@@ -127,6 +127,9 @@ class VirtualRuntime:
         done.cancel()
         return None
 
+    def signal(self) -> asyncio.Event:
+        return asyncio.Event()
+
     async def settle(self) -> None:
         """Returns when no task can go on without time moving."""
         quiet = 0
