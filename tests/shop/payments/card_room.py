@@ -47,13 +47,15 @@ class MortalRuntime(AsyncioRuntime):
 
 
 class GatewayServer:
-    """The gateway on a free port; `requests` are those that it got, as `POST /path`."""
+    """The gateway on a free port; `requests` are those that it got, as `POST /path`, `most` how many at once."""
 
     def __init__(self, folder: Path, settings: GatewaySettings) -> None:
         runtime = AsyncioRuntime()
         self.storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
         self.requests: list[str] = []
+        self.most = 0
         self.url = ""
+        self._present = 0
         self._asked = asyncio.Event()
         self._app = gateway_app(self.storage, runtime, settings)
         self._servers = Servers(runtime)
@@ -82,14 +84,19 @@ class GatewayServer:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.requests.append(f"{scope['method']} {scope['path']}")
         self._asked.set()
+        self._present += 1
+        self.most = max(self.most, self._present)
         await self._app(scope, receive, send)
+        self._present -= 1
 
 
 class CardRoom:
     """One life of the room; commands are sent by hand, replies are read as they come."""
 
-    def __init__(self, folder: Path, url: str, settings: CallerSettings = QUICK) -> None:
-        self.runtime = MortalRuntime()
+    def __init__(
+        self, folder: Path, url: str, settings: CallerSettings = QUICK, runtime: MortalRuntime | None = None
+    ) -> None:
+        self.runtime = runtime or MortalRuntime()
         self.signals = Signals()
         self.told: list[tuple[str, dict[str, Field]]] = []
         self.storage = SqliteStorage(folder / "payments.db", tables.MIGRATIONS)
