@@ -16,6 +16,7 @@ from typing import Annotated, assert_never
 import msgspec
 from litestar import Litestar, Router, get, post
 from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from amends.errors import AmendsError
@@ -44,12 +45,13 @@ from shop.storefronts.queue_saga_bodies import (
 )
 from shop.storefronts.queue_saga_status import status_of
 from shop.warehouse import tables as warehouse
-from shop.warehouse.domain import is_count
-from shop.web import Problem, Rates, Route, build_app, open_to_all
+from shop.web import Problem, ProblemDetails, Rates, Route, build_app, open_to_all
 
 SCOPE = "queue-saga"
 COURIERS = 1  # of each delivery time
 
+UNKNOWN = ResponseSpec(ProblemDetails, description="There is no such login, product or order")
+BUSY = ResponseSpec(ProblemDetails, description="Too many orders in flight: come back after `Retry-After` seconds")
 Login = Annotated[str, QueryParameter(min_length=1, max_length=100)]
 
 
@@ -105,7 +107,7 @@ async def register(rooms: Desk, login: Login) -> Account:
         return shown(login, await billing.wallet(tx, scoped(login)))
 
 
-@post("/billing/refill", status_code=200)
+@post("/billing/refill", status_code=200, responses={404: UNKNOWN})
 async def refill(rooms: Desk, data: JSONBody[Refill]) -> Account:
     """Adds to a balance."""
     amount = amount_of("balance", data.balance)
@@ -123,8 +125,6 @@ async def account(rooms: Desk, login: FromPath[str]) -> Account:
 @post("/stock/register", status_code=200)
 async def register_product(rooms: Desk, data: JSONBody[NewProduct]) -> ProductId:
     """Adds a new product with its stock."""
-    if not is_count(data.quantity):
-        raise Problem(400, "bad-quantity", "quantity has to be from 0 to 10**12")
     async with rooms.orders.transaction(rooms.runtime.now()) as tx:
         number = await _add_to_catalogue(tx, data.description)
     async with rooms.warehouse.transaction(rooms.runtime.now()) as tx:
@@ -143,7 +143,7 @@ async def stock(rooms: Desk) -> list[StockedProduct]:
     return sorted(listed, key=lambda each: each.id)
 
 
-@post("/orders/", status_code=200)
+@post("/orders/", status_code=200, responses={404: UNKNOWN, 503: BUSY})
 async def place(rooms: Desk, data: JSONBody[NewOrder]) -> Accepted:
     """Takes an order; its saga runs behind the answer."""
     placing = placing_of(data, rooms.runtime.new_id())
@@ -160,7 +160,7 @@ async def place(rooms: Desk, data: JSONBody[NewOrder]) -> Accepted:
             assert_never(result)
 
 
-@get("/orders/last")
+@get("/orders/last", responses={404: UNKNOWN})
 async def last(rooms: Desk) -> LastOrder:
     """The newest order, whosever it is."""
     async with rooms.orders.reading() as reader:

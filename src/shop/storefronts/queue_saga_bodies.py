@@ -5,8 +5,14 @@ from typing import Annotated
 import msgspec
 from litestar.params import Body
 
+from shop.orders.domain import MOST_QUANTITY
+from shop.warehouse.domain import MOST_ON_HAND
+
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Amount = Annotated[msgspec.Raw, Body(schema_extra={"type": "number"}, description="More than 0, at most two decimals")]
+Amount = Annotated[
+    msgspec.Raw,
+    Body(schema_extra={"type": "number", "minimum": 0.01, "maximum": 10**10}, description="At most two decimals"),
+]
 Time = Annotated[
     str,
     msgspec.Meta(
@@ -26,7 +32,7 @@ class Refill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewProduct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: Text
-    quantity: int
+    quantity: Annotated[int, msgspec.Meta(ge=0, le=MOST_ON_HAND)]
 
 
 class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +41,7 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     login: str
     e_mail: Text
     id_product: int
-    quntity: int
+    quntity: Annotated[int, msgspec.Meta(ge=1, le=MOST_QUANTITY)]
     amount: Amount
     dtime: Time
 
