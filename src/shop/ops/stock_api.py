@@ -23,6 +23,7 @@ from shop.web import KeyHeader, Problem, ProblemDetails, respond
 DEPOSITS = "/ops/wallets/{user_id:str}/deposits"
 OPERATOR = "operator"
 Sku = Annotated[str, PathParameter(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._~-]+$")]
+Time = Annotated[str, PathParameter(max_length=35, format="date-time", description="RFC 3339, with an offset")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Couriers = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 RESERVED = ResponseSpec(ProblemDetails, description="More is reserved than would be on hand")
@@ -77,7 +78,7 @@ def slot_routes(delivery: Service, calendar: str) -> list[HTTPRouteHandler]:
     """`/ops/slots`."""
 
     @put("/ops/slots/{slot:str}", responses={201: NEW_SLOT, 409: BOOKED})
-    async def put_one(slot: FromPath[str], data: JSONBody[SlotBody]) -> Response[SlotSet]:
+    async def put_one(slot: Time, data: JSONBody[SlotBody]) -> Response[SlotSet]:
         """Sets how many couriers a slot has, never below what is booked."""
         at = normal_slot(slot)
         if at is None:

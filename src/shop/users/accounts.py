@@ -1,7 +1,5 @@
 """Joining and signing in."""
 
-import asyncio
-
 from amends.coordinator import Begin
 from amends.messages import SagaId
 from amends.ports import Instance
@@ -36,16 +34,16 @@ class Accounts:
         user = User(self._runtime.new_id(), email, name)
         await self._refuse_taken(email)
         hashed = await self._passwords.hash(password)
-        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        opened = self._runtime.signal()
 
         def watch(moved: Instance) -> None:
-            if moved.state.status in ENDED | {Status.STUCK} and not opened.done():
-                opened.set_result(None)
+            if moved.state.status in ENDED | {Status.STUCK}:
+                opened.set()
 
         self._coordinator.watch.add(SagaId(user.id), watch)
         try:
             await self._add(user, hashed)
-            await self._runtime.within(WALLET_WAIT_S, opened)
+            await self._runtime.within(WALLET_WAIT_S, opened.wait())
         finally:
             self._coordinator.watch.remove(SagaId(user.id), watch)
         return user

@@ -9,10 +9,12 @@ from litestar.params import JSONBody
 
 from amends.ports import Runtime
 from shop.users.accounts import Accounts
+from shop.users.domain import MOST_EMAIL
 from shop.users.tokens import LIFETIME_S, Issuer, Verifier
 from shop.web import Guest, ProblemDetails, Route, address_of, open_to_all
 
-Email = Annotated[str, msgspec.Meta(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+_VISIBLE = r"[^@\s\u0000-\u001f\u007f-\u009f]+"
+Email = Annotated[str, msgspec.Meta(min_length=3, max_length=MOST_EMAIL, pattern=f"^{_VISIBLE}@{_VISIBLE}$")]
 Password = Annotated[str, msgspec.Meta(min_length=6, max_length=200)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
@@ -30,7 +32,7 @@ class UserView(msgspec.Struct, frozen=True):
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    email: Annotated[str, msgspec.Meta(max_length=254)]
+    email: Annotated[str, msgspec.Meta(max_length=MOST_EMAIL)]
     password: Annotated[str, msgspec.Meta(max_length=200)]
 
 

@@ -15,9 +15,9 @@ class User(NamedTuple):
 
 
 def is_email(text: str) -> bool:
-    """One @ with something on each side, nothing invisible; whether it exists only a mail can tell."""
+    """One @ with something on each side, no space or control; whether it exists only a mail can tell."""
     local, at, host = text.partition("@")
-    visible = not any(unicodedata.category(each)[0] in "CZ" for each in text)
+    visible = not any(each.isspace() or unicodedata.category(each) == "Cc" for each in text)
     return bool(local and at and host) and "@" not in host and visible and len(text) <= MOST_EMAIL
 
 

@@ -39,8 +39,7 @@ _BEARER = {"type": "http", "scheme": "bearer"}
 def true_document(document: Document) -> Document:
     """Completes the document in place."""
     for schema in _schemas(document).values():
-        if "properties" in schema:
-            schema["additionalProperties"] = False
+        _narrow(schema)
     _schemas(document)["ProblemDetails"] = _PROBLEM_SCHEMA
     operations = [(path, each) for path, item in document.get("paths", {}).items() for each in item.values()]
     for path, operation in operations:
@@ -53,6 +52,17 @@ def true_document(document: Document) -> Document:
 def _schemas(document: Document) -> Document:
     schemas: Document = document.setdefault("components", {}).setdefault("schemas", {})
     return schemas
+
+
+def _narrow(schema: Document) -> None:
+    """Unknown fields are refused; an element of a tuple of any length is never just anything."""
+    properties: Document = schema.get("properties", {})
+    if properties:
+        schema["additionalProperties"] = False
+    for each in properties.values():
+        choices = each.get("items", {}).get("oneOf", [])
+        if {} in choices and len(choices) == 2:
+            each["items"] = choices[0]
 
 
 def _complete(path: str, operation: Document) -> None:
