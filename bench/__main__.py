@@ -80,7 +80,7 @@ def main(arguments: Sequence[str]) -> None:
     rows = [row for row in ROWS if not given.only or row.name in given.only]
     scale = Scale(QUICK if given.quick else given.scale)
     gathered = measure(rows, scale, given.runs, Console(stderr=True))
-    Console().print(table(rows, gathered))
+    Console(width=None if sys.stdout.isatty() else 120).print(table(rows, gathered))
     if given.json is not None:
         report = {"machine": machine(), "scale": scale.factor, "runs": given.runs, "rows": gathered}
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))

@@ -29,10 +29,11 @@ def running(command: list[str], log: Path | None = None) -> Iterator[subprocess.
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("ab")) if log is not None else subprocess.PIPE
         process = subprocess.Popen(command, stdout=output, stderr=output if log is not None else None, cwd=ROOT)
-        try:
-            yield process
-        finally:
-            stop(process)
+        with process:
+            try:
+                yield process
+            finally:
+                stop(process)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

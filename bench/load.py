@@ -78,6 +78,8 @@ class Load:
         self._sent = 0
         self._keys = b""
         self._opening = 0
+        self._closing = False
+        self._closed = asyncio.Event()
         self._overdue: deque[float] = deque()
 
     async def run(self) -> Outcome:
@@ -94,7 +96,16 @@ class Load:
             await asyncio.wait_for(self._done.wait(), plan.limit_s)
         except TimeoutError:
             print("load: out of time", file=sys.stderr)
-        return self._outcome(wall, time.perf_counter() - self._start)
+        outcome = self._outcome(wall, time.perf_counter() - self._start)
+        await self._close()
+        return outcome
+
+    async def _close(self) -> None:
+        self._closing = True
+        for connection in self._connections:
+            connection.close()
+        if self._connections:
+            await self._closed.wait()
 
     async def _open(self) -> Connection:
         made = self._loop.create_connection(
@@ -165,7 +176,7 @@ class Load:
             self._idle.append(connection)
 
     def _lost(self, connection: Connection) -> None:
-        if connection.busy:
+        if connection.busy and not self._closing:
             self._statuses[0] += 1
             self._done.set()
             print("load: the server closed a connection with a request on it", file=sys.stderr)
@@ -173,6 +184,8 @@ class Load:
             self._idle.remove(connection)
         if connection in self._connections:
             self._connections.remove(connection)
+        if not self._connections:
+            self._closed.set()
 
     def _outcome(self, wall: float, took_s: float) -> Outcome:
         latencies = sorted(self._latencies)

@@ -68,7 +68,7 @@ STEPS: dict[str, tuple[str, ...]] = {
 
 class Plan(msgspec.Struct, frozen=True):
     orders: int
-    threads: int = 8
+    threads: int = 4
     exactly_once: bool = True
     wal: bool = True
 

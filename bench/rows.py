@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from bench import filling, inprocess, limits, peer_dbos
+from bench import filling, inprocess, limits, peer_dbos, stock
 from bench.child import ask, running
 from bench.figures import Figure, Row, Scale, Values
 from bench.load import Outcome, Plan, Request
@@ -99,17 +99,17 @@ class Loaded(NamedTuple):
 
 
 @contextlib.contextmanager
-def _loaded() -> Iterator[Loaded]:
+def _loaded(scale: Scale) -> Iterator[Loaded]:
     """Warm: the first orders of a process are slower."""
     with shop() as opened:
-        loaded = Loaded(opened, Buyers(opened))
-        loaded.ended_per_s(1_000)
+        loaded = Loaded(opened, Buyers(opened, scale.of(stock.USERS, least=20)))
+        loaded.ended_per_s(scale.of(2_000, least=100))
         yield loaded
 
 
 def _http(**requests: Any) -> Callable[[Scale], Values]:
     def measure(scale: Scale) -> Values:
-        with _loaded() as loaded:
+        with _loaded(scale) as loaded:
             return {"rate": loaded.ended_per_s(scale.of(30_000, least=300), **requests)}
 
     return measure
@@ -118,7 +118,7 @@ def _http(**requests: Any) -> Callable[[Scale], Values]:
 def _open_loop(rate: int, seconds: int) -> Callable[[Scale], Values]:
     def measure(scale: Scale) -> Values:
         count = scale.of(rate * seconds, least=50)
-        with _loaded() as loaded:
+        with _loaded(scale) as loaded:
             posted = loaded.load(count, rate=rate)
             loaded.shop.wait_idle()
             final = loaded.load(count, rate=rate, wait_s=5)
@@ -136,7 +136,7 @@ def _open_loop(rate: int, seconds: int) -> Callable[[Scale], Values]:
 
 def _memory(scale: Scale) -> Values:
     chunk = scale.of(20_000, least=200)
-    with _loaded() as loaded:
+    with _loaded(scale) as loaded:
         sizes = []
         for _ in range(10):
             loaded.ended_per_s(chunk)
@@ -166,6 +166,10 @@ def _rate(what: str, target: str = "") -> tuple[Figure, ...]:
     return (Figure("rate", what, "orders/s", target),)
 
 
+def _called(what: str, target: str = "") -> tuple[Figure, ...]:
+    return (*_rate(what, target), Figure("cpu", "… processor time an order", "µs"))
+
+
 ROWS = (
     Row(
         "limits",
@@ -189,12 +193,12 @@ ROWS = (
     ),
     Row(
         "inprocess",
-        (*_rate("whole order, called in process", "≥ 6,000"), Figure("cpu", "… processor time an order", "µs")),
+        _called("whole order, called in process", "≥ 6,000"),
         _placed(),
     ),
-    Row("refused-10", _rate("10 % refused, in process"), _placed(refused=0.1)),
-    Row("refused-50", _rate("50 % refused, in process"), _placed(refused=0.5)),
-    Row("hot-item", _rate("one hot item, in process"), _placed(items=1)),
+    Row("refused-10", _called("10 % refused, in process"), _placed(refused=0.1)),
+    Row("refused-50", _called("50 % refused, in process"), _placed(refused=0.5)),
+    Row("hot-item", _called("one hot item, in process"), _placed(items=1)),
     Row(
         "past",
         (

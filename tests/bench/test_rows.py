@@ -1,0 +1,36 @@
+"""Every row of the report can be measured. Says nothing about how fast."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.figures import Row, Scale
+from bench.rows import ROWS
+
+TINY = 0.001
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row_gives_each_of_its_figures(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    values = row.measure(Scale(TINY))
+    assert set(values) == {figure.key for figure in row.figures}
+    assert all(math.isfinite(value) for value in values.values())
+
+
+@pytest.mark.bench
+def test_report_holds_every_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    main(["--only", "generator", "--scale", str(TINY), "--runs", "2", "--json", str(report)])
+    assert len(json.loads(report.read_bytes())["rows"]["generator"]["rate"]) == 2
+    assert "load generator" in capsys.readouterr().out
+
+
+def test_rows_and_figures_have_names_of_their_own() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    for row in ROWS:
+        assert len({figure.key for figure in row.figures}) == len(row.figures)
