@@ -20,8 +20,8 @@ def badge(state: str) -> Html:
     return el("span", state, class_=f"badge {state.replace(' ', '-')}")
 
 
-def short(id: str) -> Html:
-    """An id's link; the end of a UUIDv7 tells more than its beginning."""
+def link(id: str) -> Html:
+    """A saga's id, as a link to its page."""
     return el("a", el("code", id), href=f"/ops/saga/{id}")
 
 
@@ -31,7 +31,7 @@ def time(at: str | None) -> Html:
 
 def _row(line: SagaLine) -> Html:
     cells: dict[str, str | Html | None] = {
-        "Saga": short(line.id),
+        "Saga": link(line.id),
         "State": badge(line.state),
         "Definition": line.name,
         "At": ", ".join(line.steps) or "–",

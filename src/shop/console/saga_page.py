@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from shop.console.html import Html, el, join, page, row, table
-from shop.console.list_page import badge, short, time
+from shop.console.list_page import badge, link, time
 from shop.ops.views import Line, MendView, PlannedStep, SagaDetail, StepNow
 
 WAYS = {
@@ -38,7 +38,7 @@ def _facts(detail: SagaDetail) -> Html:
     saga = detail.saga
     facts: list[tuple[str, str | Html]] = [
         ("State", badge(saga.state)),
-        ("Id", short(saga.id)),
+        ("Id", link(saga.id)),
         ("Service", saga.service),
         ("Version", el("code", detail.definition.version)),
         ("Started", time(saga.started_at)),
