@@ -1,14 +1,23 @@
 """Knows which participants are away: in an outage sagas wait instead of spending their budgets.
 
 A circuit opens when a participant has let `SILENT_ASKS` asks in a row run out of time, and closes with its next reply.
-While it is open one ask every `PROBE_S` seconds goes through; the others wait for spread-out times, so that they come
-back in a ramp.
+While it is open one ask every `PROBE_S` seconds goes through, and costs its saga nothing; the others wait for
+spread-out times, so that they come back in a ramp.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 SILENT_ASKS = 5
 PROBE_S = 1.0
+
+
+class Silence(Enum):
+    """What an ask that ran out of time means: an attempt spent, a probe to send, or nothing but waiting."""
+
+    COUNTS = "counts"
+    PROBES = "probes"
+    WAITS = "waits"
 
 
 @dataclass(slots=True)
@@ -21,15 +30,15 @@ class Circuit:
     def answered(self) -> None:
         self.silent = 0
 
-    def holds(self, now: float) -> bool:
-        """Counts one ask that ran out of time; True when its saga has to wait, False when it may ask again."""
+    def timed_out(self, now: float) -> Silence:
+        """Counts one ask that ran out of time."""
         self.silent += 1
         if self.silent <= SILENT_ASKS:
-            return False
+            return Silence.COUNTS
         if now >= self.probe_at:
             self.probe_at = now + PROBE_S
-            return False
-        return True
+            return Silence.PROBES
+        return Silence.WAITS
 
 
 class Circuits:
@@ -43,8 +52,9 @@ class Circuits:
         if circuit is not None:
             circuit.answered()
 
-    def holds(self, participant: str, now: float) -> bool:
-        return self._of.setdefault(participant, Circuit()).holds(now)
+    def silent(self, participant: str, now: float) -> Silence:
+        """An ask of the participant ran out of time."""
+        return self._of.setdefault(participant, Circuit()).timed_out(now)
 
     def open(self) -> list[str]:
         return sorted(name for name, circuit in self._of.items() if circuit.silent > SILENT_ASKS)

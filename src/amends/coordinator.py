@@ -13,14 +13,14 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from amends.asking import Asker, build, input_of, open_asks
-from amends.circuit import Circuits
+from amends.circuit import Circuits, Silence
 from amends.errors import Fenced, Overloaded, UnknownVersion
 from amends.halving import in_halves
 from amends.machine import Answer, Decision, Moment, expire, start, wake_at
-from amends.messages import Envelope, SagaId
+from amends.messages import Envelope, Kind, SagaId
 from amends.moves import Moves, answer_of
 from amends.outbox import OutboxRelay
-from amends.ports import Instance, Runtime, Storage, Tx
+from amends.ports import Change, Instance, Runtime, Storage, Tx
 from amends.saga import Saga
 from amends.signals import Signals
 from amends.watch import Watch
@@ -29,6 +29,7 @@ I = TypeVar("I", bound=msgspec.Struct)  # noqa: E741
 
 IN_FLIGHT = 20_000
 _BATCH = 250
+_POSTPONED_S = 5.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -106,11 +107,10 @@ class Coordinator:
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self._check_epoch(tx)
             answers = self._by_saga(batch)
-            loaded = await self._storage.sagas.load(tx, list(answers))
-            moment = self._moment(tx)
+            loaded = await self._storage.sagas.load(tx, sorted(answers))
             moves = Moves(self.definitions)
             for id, instance in loaded.items():
-                moves.take(instance, answers[id], moment)
+                moves.take(instance, answers[id], self._moment(tx))
             await self._write(tx, moves)
 
     async def expire(self) -> int:
@@ -138,8 +138,9 @@ class Coordinator:
         """Several replies to one saga become one move and one write."""
         answers: dict[SagaId, list[Answer]] = {}
         for envelope in batch:
-            self.circuits.answered(envelope.sender)
-            answers.setdefault(envelope.saga, []).append(answer_of(envelope))
+            if envelope.kind is Kind.REPLY:
+                self.circuits.answered(envelope.sender)
+                answers.setdefault(envelope.saga, []).append(answer_of(envelope))
         return answers
 
     async def _due(self) -> list[Instance]:
@@ -149,28 +150,32 @@ class Coordinator:
     async def _expire_batch(self, due: Sequence[Instance]) -> None:
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self._check_epoch(tx)
-            loaded = await self._storage.sagas.load(tx, [each.id for each in due])
-            moment = self._moment(tx)
+            loaded = await self._storage.sagas.load(tx, sorted(each.id for each in due))
             moves = Moves(self.definitions)
             for instance in loaded.values():
                 held = self._held(instance, tx.now)
-                moves.put(instance, expire(self._of(instance), instance.state, moment, held), rearm=True)
+                moves.put(instance, expire(self._of(instance), instance.state, self._moment(tx), held), rearm=True)
             await self._write(tx, moves)
 
     async def _report(self, instance: Instance, error: Exception) -> None:
-        """A saga whose timer can't be acted on must not hold up the others; it is tried again with the next tick."""
+        """A saga whose timer can't be acted on must not hold up the others: it is tried again after a pause."""
         self._signals.emit("saga.failed", saga=instance.id, error=f"{type(error).__name__}: {error}"[:500])
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            await self._check_epoch(tx)
+            later = instance.moved(instance.state, tx.now + _POSTPONED_S)
+            await self._storage.sagas.save(tx, [Change(instance, later)])
 
-    def _held(self, instance: Instance, now: float) -> set[int]:
-        """Steps that wait for their participant to come back, instead of spending an attempt."""
+    def _held(self, instance: Instance, now: float) -> dict[int, bool]:
+        """Steps that wait for their participant to come back, instead of spending an attempt; True: with a probe."""
         saga = self._of(instance)
-        held = set()
+        held: dict[int, bool] = {}
         for ask in open_asks(instance.state):
             if (instance.state.steps[ask.step].due or now + 1) <= now:
                 command = build(saga.steps[ask.step], input_of(saga, instance), instance.state, saga, ask.operation)
-                if self.circuits.holds(command.participant, now):
-                    held.add(ask.step)
-        return held if instance.state.group >= saga.commit_group or instance.state.backward else set()
+                silence = self.circuits.silent(command.participant, now)
+                if silence is not Silence.COUNTS:
+                    held[ask.step] = silence is Silence.PROBES
+        return held if instance.state.group >= saga.commit_group or instance.state.backward else {}
 
     async def _write(self, tx: Tx, moves: Moves) -> None:
         changes = list(moves.changes.values())

@@ -154,10 +154,13 @@ class Draft:
         self._wait(at, self._budget(at).pause_s(self.steps[at].attempts, self.roll))
         self.note(at, "failed", why)
 
-    def hold(self, at: int) -> None:
-        """Waits for the participant's circuit without spending an attempt."""
-        step = self.definition(at)
-        self._wait(at, step.timeout_s * (0.5 + self.roll))
+    def hold(self, at: int, probe: bool) -> None:
+        """Waits for the participant's circuit without spending an attempt; a probe is the same attempt once more."""
+        step = self.steps[at]
+        self._wait(at, self.definition(at).timeout_s * (0.5 + self.roll))
+        if probe:
+            undo = step.phase is Phase.UNDOING
+            self.asks.append(Ask(at, Operation.COMPENSATION if undo else Operation.ACTION, step.attempts))
 
     def ask_again(self, at: int) -> None:
         """The same command, a further attempt; patience grows by the back-off."""

@@ -11,7 +11,8 @@ A step that keeps failing past its budget is `stuck`; so is its saga, once nothi
 chance in here: `now` is Unix time in seconds, `roll` a number in [0, 1) that spreads the pauses.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from amends.draft import Ask, Draft
@@ -20,6 +21,8 @@ from amends.messages import Operation, Outcome, reason_of
 from amends.saga import Saga
 from amends.state import ENDED, Phase, SagaState, Status, StepState
 from amends.steps import Kind
+
+_NONE_HELD: Mapping[int, bool] = MappingProxyType({})
 
 
 class Answer(NamedTuple):
@@ -74,15 +77,18 @@ def advance_all(saga: Saga[Any], state: SagaState, answers: Sequence[Answer], mo
     return _decide(draft)
 
 
-def expire(saga: Saga[Any], state: SagaState, moment: Moment, held: Container[int] = ()) -> Decision:
-    """Acts on every step whose patience has ended. Steps in `held` wait for their participant's circuit to close."""
+def expire(saga: Saga[Any], state: SagaState, moment: Moment, held: Mapping[int, bool] = _NONE_HELD) -> Decision:
+    """Acts on every step whose patience has ended.
+
+    Steps in `held` wait for their participant's circuit to close and spend nothing; True: they probe it.
+    """
     if state.status in ENDED:
         return Decision(state, ())
     draft = Draft(saga, state, moment.now, moment.roll)
     for at in range(len(state.steps)):
         due = draft.steps[at].due
         if due is not None and due <= moment.now:
-            _expire_step(draft, at, at in held)
+            _expire_step(draft, at, held.get(at))
     if not draft.committed and not draft.backward and moment.now >= state.deadline:
         draft.turn_back("deadline")
     return _decide(draft)
@@ -183,13 +189,13 @@ def _take_compensation(draft: Draft, at: int, answer: Answer) -> None:
             draft.late(at, answer.outcome)
 
 
-def _expire_step(draft: Draft, at: int, held: bool) -> None:
+def _expire_step(draft: Draft, at: int, held: bool | None) -> None:
     settling = draft.backward and draft.steps[at].phase is Phase.ASKED
     if settling:
         draft.unknown(at)
         draft.unwind()
-    elif held:
-        draft.hold(at)
+    elif held is not None:
+        draft.hold(at, probe=held)
     elif draft.spent(at) or _past_deadline(draft):
         _give_up(draft, at, "timeout")
     else:

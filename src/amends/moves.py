@@ -23,7 +23,9 @@ class Moves:
         self._asks: list[tuple[SagaId, Decision]] = []
 
     def take(self, stored: Instance, answers: Sequence[Answer], moment: Moment) -> None:
-        """Takes a saga's replies in."""
+        """Takes a saga's replies in. One that has ended is final; its definition may be gone by now."""
+        if stored.state.status in ENDED:
+            return
         decision = advance_all(self._definition(stored), stored.state, answers, moment)
         if decision.state is not stored.state:
             self.put(stored, decision)

@@ -35,7 +35,7 @@ class OutboxRelay:
         if self._taken:
             taken = self._taken.copy()
             await self._storage.outbox.remove(tx, taken)
-            tx.after_commit(lambda: self._forgotten(len(taken)))
+            tx.after_commit(lambda: self._forgotten(set(taken)))
 
     async def tidy(self) -> None:
         """Between hops: removes what was taken, and now and then looks for what was left."""
@@ -60,5 +60,5 @@ class OutboxRelay:
         self._transport.send(left, self._taken.extend)
         return len(left)
 
-    def _forgotten(self, count: int) -> None:
-        del self._taken[:count]
+    def _forgotten(self, gone: set[MessageId]) -> None:
+        self._taken[:] = [id for id in self._taken if id not in gone]

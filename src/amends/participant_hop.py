@@ -30,7 +30,7 @@ class ParticipantHop:
         """Carries the batch out, all of it or nothing; replies leave with the commit."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             batch = await self._fence(tx, batch)
-            known = await self._storage.inbox.known(tx, [key_of(each).saga for each in batch])
+            known = await self._storage.inbox.known(tx, sorted({key_of(each).saga for each in batch}))
             written: Known = {}
             replies: list[Envelope] = []
             for wave in waves(batch):
@@ -64,7 +64,7 @@ class ParticipantHop:
         for each in batch:
             if each.sender and each.epoch > newest.get(each.sender, -1):
                 newest[each.sender] = each.epoch
-        for coordinator, epoch in newest.items():
+        for coordinator, epoch in sorted(newest.items()):
             seen = await self._storage.inbox.epoch_of(tx, coordinator)
             if epoch > seen:
                 await self._storage.inbox.raise_epoch(tx, coordinator, epoch)
@@ -99,7 +99,7 @@ class ParticipantHop:
         return replies
 
     async def _record(self, tx: Tx, known: Known, written: Known) -> None:
-        fresh = [item for item in written.items() if item[0] not in known]
+        fresh = sorted(item for item in written.items() if item[0] not in known)
         changed = [item for item in written.items() if item[0] in known] if len(fresh) < len(written) else []
         if fresh:
             await self._storage.inbox.insert(tx, fresh)

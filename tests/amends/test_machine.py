@@ -150,6 +150,13 @@ def test_held_step_waits_without_spending_an_attempt() -> None:
     assert (wake_at(saga, decision.state) or 0) > NOW + 6
 
 
+def test_probe_asks_the_same_attempt_once_more() -> None:
+    saga, state, target = state_with("retriable", False, Phase.ASKED, spent=True)
+    decision = expire(saga, state, at(NOW + 6), {target: True})
+    assert decision.asks == (Ask(target, ACTION, 2),)
+    assert decision.state.steps[target].attempts == 2
+
+
 def test_deadline_turns_a_waiting_saga_back() -> None:
     saga = saga_of("c cc p")
     state = advance(saga, start(saga, at()).state, Answer("s0", ACTION, 1, DONE), at()).state

@@ -1,0 +1,96 @@
+"""Callers that come together share a batch, and each gets its own result."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from amends.errors import AmendsError, Fenced
+from amends.intake import Intake
+from amends.ports import Task
+from amends.testing.runtime import VirtualRuntime
+
+
+class Counter:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.runtime = VirtualRuntime()
+        self.batches: list[list[int]] = []
+        self.results: dict[int, int | BaseException] = {}
+        self.error = error
+        self.intake: Intake[int, int] = Intake(self.handle, self.runtime, most=10)
+
+    async def handle(self, items: Sequence[int]) -> Sequence[int]:
+        self.batches.append(list(items))
+        if 13 in items:
+            raise self.error or ValueError("13 is unlucky")
+        return [item * 2 for item in items]
+
+    def bring(self, *items: int) -> list[Task]:
+        return [self.runtime.spawn(self._bring(item), f"caller {item}") for item in items]
+
+    async def _bring(self, item: int) -> None:
+        try:
+            self.results[item] = await self.intake.submit(item)
+        except Exception as error:
+            self.results[item] = error
+
+
+async def test_callers_together_are_one_batch_each_with_its_result() -> None:
+    counter = Counter()
+    counter.bring(1, 2, 3)
+    counter.intake.start("counter")
+    await counter.runtime.settle()
+    assert (counter.batches, counter.results) == ([[1, 2, 3]], {1: 2, 2: 4, 3: 6})
+    await counter.intake.stop()
+
+
+async def test_batch_is_bounded() -> None:
+    counter = Counter()
+    counter.bring(*range(100, 125))
+    counter.intake.start("counter")
+    await counter.runtime.settle()
+    assert [len(batch) for batch in counter.batches] == [10, 10, 5]
+    await counter.intake.stop()
+
+
+async def test_only_the_culprit_sees_the_error() -> None:
+    counter = Counter()
+    counter.bring(12, 13, 14)
+    counter.intake.start("counter")
+    await counter.runtime.settle()
+    assert (counter.results[12], counter.results[14]) == (24, 28)
+    assert isinstance(counter.results[13], ValueError)
+    await counter.intake.stop()
+
+
+async def test_stop_still_handles_what_was_brought() -> None:
+    counter = Counter()
+    counter.intake.start("counter")
+    counter.bring(*range(100, 125))
+    await counter.runtime.settle()
+    await counter.intake.stop()
+    assert len(counter.results) == 25
+
+
+async def test_caller_that_comes_after_the_stop_is_told_so() -> None:
+    counter = Counter()
+    counter.intake.start("counter")
+    await counter.runtime.settle()
+    await counter.intake.stop()
+    counter.bring(1)
+    await counter.runtime.settle()
+    assert isinstance(counter.results.get(1), AmendsError)
+
+
+async def test_callers_of_a_replaced_coordinator_are_told_so() -> None:
+    counter = Counter(error=Fenced("replaced"))
+    counter.bring(12, 13, *range(100, 120))
+    task = counter.intake
+    task.start("counter")
+    await counter.runtime.settle()
+    counter.bring(200)
+    await counter.runtime.settle()
+    assert len(counter.results) == 23
+    assert isinstance(counter.results[12], Fenced)
+    assert isinstance(counter.results[200], AmendsError)
+    with pytest.raises(Fenced):
+        await counter.intake.stop()
