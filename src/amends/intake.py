@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from amends.errors import Fenced, Overloaded
 from amends.halving import in_halves
 from amends.ports import Runtime, Task
 
@@ -43,7 +44,12 @@ class Intake(Generic[T, R]):
             await self._task.join()
 
     async def submit(self, item: T) -> R:
-        """Returns the item's result once its batch is durable; raises what `handle` raised for it."""
+        """Returns the item's result once its batch is durable; raises what `handle` raised for it.
+
+        Raises `Overloaded` when the intake has stopped.
+        """
+        if self._closed:
+            raise Overloaded("this service is stopping: ask again", retry_after_s=1.0)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._arrived.set()
@@ -55,8 +61,19 @@ class Intake(Generic[T, R]):
             batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             if not self._waiting and not self._closed:
                 self._arrived.clear()
-            await in_halves(batch, self._take, _fail)
+            try:
+                await in_halves(batch, self._take, _fail)
+            except Fenced as error:
+                await self._turn_away([*batch, *self._waiting], error)
+                raise
             await self._runtime.sleep(0)
+
+    async def _turn_away(self, callers: Sequence[tuple[T, "asyncio.Future[R]"]], error: Fenced) -> None:
+        """Another process coordinates now: nobody is left waiting for this one."""
+        self._closed = True
+        self._waiting.clear()
+        for pair in callers:
+            await _fail(pair, error)
 
     async def _take(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
         results = await self._handle([item for item, _ in batch])
