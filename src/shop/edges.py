@@ -71,7 +71,7 @@ def api(parts: Parts) -> Edge:
         rates=rates,
         signals=orders_service.signals,
     )
-    return Edge("api", HotRoute(cast(App, behind), desk, parts.stopping))
+    return Edge("api", HotRoute(cast(App, behind), desk, parts.stopping, orders_service.signals))
 
 
 def ops(parts: Parts) -> Edge:

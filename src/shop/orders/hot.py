@@ -7,7 +7,9 @@ around it. Its description for OpenAPI stays with the others, in `api`.
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from amends.signals import Signals
 from shop.orders.desk import ROUTE, Desk
+from shop.web.errors import as_problem
 from shop.web.problems import Answer, Problem
 
 MOST_BODY_BYTES = 64 * 1024
@@ -20,10 +22,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class HotRoute:
     """An ASGI application around another."""
 
-    def __init__(self, behind: App, desk: Desk, stopping: Callable[[], bool]) -> None:
+    def __init__(self, behind: App, desk: Desk, stopping: Callable[[], bool], signals: Signals) -> None:
         self._behind = behind
         self._desk = desk
         self._stopping = stopping
+        self._signals = signals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != ROUTE or scope["method"] != "POST":
@@ -41,7 +44,14 @@ class HotRoute:
         body = await _read(receive)
         if body is None:
             return Problem(413, "body-too-large", f"a body has at most {MOST_BODY_BYTES} bytes").answer()
-        return await self._desk.place(headers, body)
+        try:
+            return await self._desk.place(headers, body)
+        except Exception as error:  # whatever broke inside, the client gets a problem like everywhere else
+            self._broken(error)
+            return as_problem(error).answer()
+
+    def _broken(self, error: Exception) -> None:
+        self._signals.emit("http.failed", edge="api", path=ROUTE, error=f"{type(error).__name__}: {error}"[:500])
 
 
 async def _read(receive: Receive) -> bytes | None:

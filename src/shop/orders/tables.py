@@ -52,6 +52,7 @@ MIGRATIONS = (
                 primary key (scope, number)
             )
             """,
+            "create unique index order_numbers_of_order on order_numbers (order_id)",
         ),
     ),
 )
@@ -97,7 +98,6 @@ insert into order_numbers (scope, number, order_id, details) values (:scope, :nu
 last_number = """
 select number, order_id, details from order_numbers where scope = :scope order by number desc limit 1
 """
-numbers_of = "select order_id, number from keys cross join order_numbers on order_id = key where scope = :scope"
 
 
 class Product(NamedTuple):
