@@ -12,7 +12,7 @@ from amends.ports import Runtime, Task
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST = 250
+MOST = 1000
 
 
 class Intake(Generic[T, R]):

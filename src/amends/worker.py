@@ -18,7 +18,7 @@ from amends.signals import Signals
 
 Hop = Callable[[Sequence[Envelope]], Awaitable[None]]
 
-MOST = 250
+MOST = 1000
 DEFER = Retry(attempts=8, base_s=0.05, cap_s=10.0)
 _NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage)
 
