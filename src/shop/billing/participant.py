@@ -101,14 +101,8 @@ def _hold(command: HoldMoney, holds: dict[str, Hold], free: dict[str, int], fres
 async def _move(tx: Tx, ids: Sequence[str], rule: Rule, after: HoldState) -> tuple[list[Verdict], dict[str, Hold]]:
     """Moves those holds that the rule lets; returns them as they were."""
     holds = await find_holds(tx, ids)
-    verdicts = []
-    moved: dict[str, Hold] = {}
-    for id in ids:
-        hold = holds.get(id)
-        verdicts.append(verdict := rule(hold and hold.state))
-        if hold is not None and verdict is Verdict.DO:
-            moved[id] = hold
-            holds[id] = Hold(hold.wallet_id, hold.amount_minor, after)
+    verdicts = [rule(holds[id].state if id in holds else None) for id in ids]
+    moved = {id: holds[id] for id, verdict in zip(ids, verdicts, strict=True) if verdict is Verdict.DO}
     await change_holds(tx, moved, after)
     return verdicts, moved
 

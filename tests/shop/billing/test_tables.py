@@ -123,5 +123,8 @@ async def test_writes_on_changed_rows_conflict(billing: AskedRoom) -> None:
         await billing.do(change_accounts, {"ann": Balance(0, -1)})
     with pytest.raises(Conflict, match="a hold"):
         await billing.do(change_holds, {"o1": Hold("ann", 1, HoldState.HELD)}, HoldState.CAPTURED)
+    await billing.ask(HoldMoney("o2", "ann", 1), CaptureMoney("o2"))
+    with pytest.raises(Conflict, match="a hold"):
+        await billing.do(change_holds, {"o2": Hold("ann", 1, HoldState.HELD)}, HoldState.RELEASED)
     with pytest.raises(Conflict, match="the ledger"):
         await billing.do(insert_transfers, [Transfer("d1", "ann", "revenue", 1, "capture", 0.0)])
