@@ -17,6 +17,7 @@ EXEMPT = {
     "src/amends/adapters/": "adapters are where the ports meet the world",
     "src/amends/clock.py": "the clock port itself: the time, waiting, tasks",
     "src/amends/ids.py": "the id port itself: ids and randomness",
+    "src/amends/conformance/": "suites for adapters: they meet the world as those do",
     "src/amends/testing/": "worlds for tests: time and chance come from a seed",
     "src/shop/main.py": "a composition root: it chooses the real clock and ids",
     "src/shop/wiring.py": "a composition root: it chooses the real clock and ids",

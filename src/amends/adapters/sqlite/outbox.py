@@ -43,15 +43,15 @@ class SqliteOutbox:
         tx.after_commit(partial(self._remember, row, envelopes))
 
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None:
-        done = []
+        gone: dict[MessageId, set[MessageId]] = {}
         for id in ids:
             row = self._row_of.get(id)
             if row is not None:
-                self._left[row].discard(id)
-                done += [] if self._left[row] else [row]
+                gone.setdefault(row, set()).add(id)
+        done = [row for row, removed in gone.items() if removed >= self._left[row]]
         if done:
             await tx.run(remove_batches, (_json(done).decode(),))
-        tx.after_commit(partial(self._forget, ids))
+        tx.after_commit(partial(self._forget, gone))
 
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
         unsent: list[Envelope] = []
@@ -67,8 +67,12 @@ class SqliteOutbox:
         self._left[row] = set(ids)
         self._row_of.update(dict.fromkeys(ids, row))
 
-    def _forget(self, ids: Sequence[MessageId]) -> None:
-        for id in ids:
-            row = self._row_of.pop(id, None)
-            if row is not None and not self._left.get(row, True):
-                del self._left[row]
+    def _forget(self, gone: dict[MessageId, set[MessageId]]) -> None:
+        for row, removed in gone.items():
+            for id in removed:
+                self._row_of.pop(id, None)
+            left = self._left.get(row, removed) - removed
+            if left:
+                self._left[row] = left
+            else:
+                self._left.pop(row, None)

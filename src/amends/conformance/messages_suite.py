@@ -1,0 +1,127 @@
+"""The pages `outbox` and `inbox`."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from amends.conformance.fixtures import NOW, OpenStorage, envelope
+from amends.errors import Conflict
+from amends.messages import Envelope, MessageId, Operation, Outcome
+from amends.ports import BarrierKey, BarrierRow, Storage
+
+ACTION, COMPENSATION = Operation.ACTION, Operation.COMPENSATION
+DONE = BarrierRow(Outcome.DONE, "Booked", b'{"room":12}')
+REFUSED = BarrierRow(Outcome.REFUSED, "Full", b"{}")
+
+
+async def put(storage: Storage, *envelopes: Envelope, now: float = NOW) -> None:
+    async with storage.transaction(now) as tx:
+        await storage.outbox.insert(tx, envelopes)
+
+
+async def unsent(storage: Storage, before: float = NOW, limit: int = 100) -> Sequence[Envelope]:
+    async with storage.reading() as reader:
+        return await storage.outbox.unsent(reader, before, limit)
+
+
+class TestOutbox:
+    async def test_message_comes_back_as_it_was_put_in(self, storage: Storage) -> None:
+        await put(storage, envelope("m1"), envelope("m2", key="other"))
+        assert await unsent(storage) == [envelope("m1"), envelope("m2", key="other")]
+
+    async def test_messages_come_in_the_order_in_which_they_were_put_in(self, storage: Storage) -> None:
+        await put(storage, envelope("m1"), envelope("m2"))
+        await put(storage, envelope("m3"))
+        await put(storage, envelope("m4"), envelope("m5"))
+        assert [each.id for each in await unsent(storage)] == ["m1", "m2", "m3", "m4", "m5"]
+        assert [each.id for each in await unsent(storage, limit=3)] == ["m1", "m2", "m3"]
+
+    async def test_messages_that_were_just_put_in_are_left_to_who_did(self, storage: Storage) -> None:
+        await put(storage, envelope("m1", at=NOW - 10), now=NOW - 10)
+        await put(storage, envelope("m2"))
+        assert [each.id for each in await unsent(storage, before=NOW - 10)] == ["m1"]
+
+    async def test_removed_message_is_gone_the_others_stay(self, storage: Storage) -> None:
+        await put(storage, envelope("m1"), envelope("m2"))
+        await put(storage, envelope("m3"))
+        async with storage.transaction(NOW) as tx:
+            await storage.outbox.remove(tx, [MessageId("m1"), MessageId("m3"), MessageId("never seen")])
+        assert [each.id for each in await unsent(storage)] == ["m2"]
+
+    async def test_removal_that_was_rolled_back_did_not_happen(self, storage: Storage) -> None:
+        await put(storage, envelope("m1"))
+
+        async def remove_and_fail() -> None:
+            async with storage.transaction(NOW) as tx:
+                await storage.outbox.remove(tx, [MessageId("m1")])
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            await remove_and_fail()
+        assert [each.id for each in await unsent(storage)] == ["m1"]
+        async with storage.transaction(NOW) as tx:
+            await storage.outbox.remove(tx, [MessageId("m1")])
+        assert await unsent(storage) == []
+
+    async def test_messages_of_a_process_that_is_gone_can_be_sent_and_removed(self, open_storage: OpenStorage) -> None:
+        first = await open_storage(())
+        await first.migrate()
+        await put(first, envelope("m1"), envelope("m2"))
+        await first.close()
+        second = await open_storage(())
+        assert [each.id for each in await unsent(second)] == ["m1", "m2"]
+        async with second.transaction(NOW) as tx:
+            await second.outbox.remove(tx, [MessageId("m1"), MessageId("m2")])
+        assert await unsent(second) == []
+        await second.close()
+
+
+def key(saga: str = "s1", step: str = "book", operation: Operation = ACTION) -> BarrierKey:
+    return BarrierKey(saga, step, operation)
+
+
+async def insert(storage: Storage, *rows: tuple[BarrierKey, BarrierRow]) -> None:
+    async with storage.transaction(NOW) as tx:
+        await storage.inbox.insert(tx, rows)
+
+
+async def known(storage: Storage, *sagas: str) -> dict[BarrierKey, BarrierRow]:
+    async with storage.reading() as reader:
+        return await storage.inbox.known(reader, sagas)
+
+
+class TestInbox:
+    async def test_rows_of_the_sagas_asked_for_come_back(self, storage: Storage) -> None:
+        mine = {key(): DONE, key(operation=COMPENSATION): REFUSED, key("s2"): REFUSED}
+        await insert(storage, *mine.items(), (key("s3"), DONE))
+        assert await known(storage, "s1", "s2", "s1", "nobody") == mine
+
+    async def test_operation_that_is_there_already_is_a_conflict(self, storage: Storage) -> None:
+        await insert(storage, (key(), DONE))
+        with pytest.raises(Conflict):
+            await insert(storage, (key("s2"), DONE), (key(), REFUSED))
+        assert await known(storage, "s1", "s2") == {key(): DONE}
+
+    async def test_row_is_replaced(self, storage: Storage) -> None:
+        await insert(storage, (key(), REFUSED), (key("s2"), REFUSED))
+        async with storage.transaction(NOW) as tx:
+            await storage.inbox.replace(tx, [(key(), DONE)])
+        assert await known(storage, "s1", "s2") == {key(): DONE, key("s2"): REFUSED}
+
+    async def test_pending_operation_keeps_its_command_until_it_is_answered(self, storage: Storage) -> None:
+        pending = BarrierRow(None, "", b"", envelope("m1"))
+        await insert(storage, (key(), pending))
+        row = (await known(storage, "s1"))[key()]
+        assert (row.outcome, row.ask) == (None, envelope("m1"))
+        async with storage.transaction(NOW) as tx:
+            await storage.inbox.replace(tx, [(key(), DONE)])
+        assert await known(storage, "s1") == {key(): DONE}
+
+    async def test_epochs_only_grow(self, storage: Storage) -> None:
+        async with storage.transaction(NOW) as tx:
+            assert await storage.inbox.epoch_of(tx, "a") == 0
+            for epoch in (3, 5, 4):
+                await storage.inbox.raise_epoch(tx, "a", epoch)
+            await storage.inbox.raise_epoch(tx, "b", 1)
+        async with storage.reading() as reader:
+            assert [await storage.inbox.epoch_of(reader, name) for name in ("a", "b")] == [5, 1]
