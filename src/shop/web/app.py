@@ -33,7 +33,7 @@ def build_app(
 ) -> Litestar:
     """An ASGI application. Its OpenAPI document is at `base`/openapi.json, the page at `base`/docs."""
     gate = Gate(runtime, rates or Rates(), verifier)
-    return Litestar(
+    app = Litestar(
         [*routes, docs.document(base, docs_guards)],
         request_class=StrictRequest,
         request_max_body_size=MOST_BODY_BYTES,
@@ -43,3 +43,5 @@ def build_app(
         state=State({"gate": gate}),
         logging_config=None,
     )
+    docs.without_examples(app)
+    return app

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath
+from litestar.routes import HTTPRoute
 from litestar.types import Guard
 
 from shop.web.openapi import true_document
@@ -81,6 +82,14 @@ def document(base: str, guards: Sequence[Guard]) -> HTTPRouteHandler:
         return true_document(request.app.openapi_schema.to_schema())
 
     return openapi_json
+
+
+def without_examples(app: Litestar) -> None:
+    """Made-up examples would load libraries that take more memory than the whole API."""
+    for route in app.routes:
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            for spec in (handler.responses or {}).values():
+                spec.generate_examples = False
 
 
 @get("/assets/{name:str}", sync_to_thread=False)

@@ -66,7 +66,8 @@ def _narrow(schema: Document) -> None:
 
 
 def _complete(path: str, operation: Document) -> None:
-    operation["summary"] = operation.get("description", operation.get("summary", "")).partition("\n")[0]
+    described: str = operation.get("description") or operation["summary"]
+    operation["summary"] = described.partition("\n")[0]
     responses = operation["responses"]
     for response in responses.values():
         response.pop("headers", None)
