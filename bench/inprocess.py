@@ -1,7 +1,7 @@
 """Whole orders, called in process: 500 buyers at a time submit to the orders room until all have been placed.
 
-The clock runs from the first submit to the end of the last saga. Rooms, ledger, barrier and outbox are the real ones,
-on SQLite files with `synchronous=FULL`.
+The clock runs from the first submit to the end of the last saga. It is the whole shop, wired as `shop up` wires it, on
+SQLite files with `synchronous=FULL`; only nobody comes through HTTP.
 
     python -m bench.inprocess < plan.json > outcome.json
 """
@@ -20,7 +20,6 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from amends.adapters.embedded import Embedded
 from amends.errors import Overloaded
 from amends.intake import MOST
 from amends.messages import SagaId
@@ -31,6 +30,8 @@ from bench import stock
 from bench.child import folder
 from bench.figures import percentile
 from shop.orders.placing import OrderIntake, Placed, Placing
+from shop.settings import PORTS, Settings
+from shop.wiring import Shop
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +88,14 @@ async def measure(plan: Plan) -> Outcome:
 
 @contextlib.asynccontextmanager
 async def opened(data: Path) -> AsyncIterator[Service]:
-    """The shop's rooms on a data folder, stocked; gives the orders room."""
-    async with Embedded(data) as home:
-        yield await stock.fill(home)
+    """The whole shop on a data folder, stocked; gives the orders room."""
+    home = Shop(Settings(data, ports=tuple((name, 0) for name in PORTS)))
+    await home.start()
+    try:
+        await stock.fill(home.services, home.runtime.now())
+        yield home.services["orders"]
+    finally:
+        await home.stop()
 
 
 async def place(orders: Service, plan: Plan) -> Outcome:
@@ -111,7 +117,6 @@ async def place(orders: Service, plan: Plan) -> Outcome:
             began[placed.order_id] = at
 
     gc.collect()
-    gc.freeze()
     start, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*[buy() for _ in range(plan.buyers)])
     await ends.all.wait()

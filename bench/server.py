@@ -1,6 +1,8 @@
 """The real shop as a process, stocked through its HTTP APIs, loaded by the load generator, watched from outside."""
 
 import contextlib
+import math
+import os
 import subprocess
 import sys
 import time
@@ -31,6 +33,7 @@ class Shop:
     """A running shop on a data folder. `ready_s` is how long it took from its start until it could serve."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", data: Path) -> None:
+        self.pid = process.pid
         self._process = process
         self._data = data
         began = time.perf_counter()
@@ -46,8 +49,16 @@ class Shop:
         return str(url.hostname), int(url.port or 80)
 
     def rss_mb(self) -> float:
-        listed = subprocess.run(["ps", "-o", "rss=", "-p", str(self._process.pid)], capture_output=True, check=True)
+        listed = subprocess.run(["ps", "-o", "rss=", "-p", str(self.pid)], capture_output=True, check=True)
         return int(listed.stdout) / 1024
+
+    def cpu_s(self) -> float:
+        """Processor time that it has used; NaN where the system doesn't say it finely enough."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        if not stat.exists():
+            return math.nan
+        used = stat.read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
     def wait_idle(self, limit_s: float = 120.0) -> float:
         """Waits until no saga is in flight; returns the Unix time at which that was so."""

@@ -1,19 +1,13 @@
 """What the measured shop holds: users with money, products, courier slots; and some that make an order refused."""
 
-from amends.adapters.embedded import Embedded
+from collections.abc import Mapping
+
 from amends.ports import Storage
 from amends.service import Service
 from shop.billing import tables as accounts
-from shop.billing.participant import billing
 from shop.delivery import tables as slots
-from shop.delivery.participant import delivery
-from shop.notifications import tables as notifications
-from shop.notifications.participant import notifications as notifier
 from shop.orders import tables as catalogue
-from shop.orders.participant import orders
-from shop.orders.sagas import cancel_order, place_order
 from shop.warehouse import tables as shelves
-from shop.warehouse.participant import warehouse
 
 USERS, ITEMS, SLOTS = 100, 100, 10
 PRICE_MINOR = 100
@@ -40,21 +34,12 @@ def is_refused(nth: int, share: float) -> bool:
     return int((nth + 1) * share) > int(nth * share)
 
 
-async def fill(home: Embedded) -> Service:
-    """Builds and starts the rooms, and stocks them once; gives the orders room."""
-    place = await home.build(
-        "orders", participant=orders, definitions=[place_order, cancel_order], migrations=catalogue.MIGRATIONS
-    )
-    money = await home.add("billing", participant=billing, migrations=accounts.MIGRATIONS)
-    goods = await home.add("warehouse", participant=warehouse, migrations=shelves.MIGRATIONS)
-    couriers = await home.add("delivery", participant=delivery, migrations=slots.MIGRATIONS)
-    await home.add("notifications", participant=notifier, migrations=notifications.MIGRATIONS)
-    await place.start()
-    now = home.runtime.now()
-    await _wallets(money.storage, now)
-    await _goods(place.storage, goods.storage, now)
-    await _couriers(couriers.storage, now)
-    return place
+async def fill(services: Mapping[str, Service], now: float) -> None:
+    """Stocks a started shop; may run again."""
+    storages = {name: service.storage for name, service in services.items()}
+    await _wallets(storages["billing"], now)
+    await _goods(storages["orders"], storages["warehouse"], now)
+    await _couriers(storages["delivery"], now)
 
 
 async def _wallets(storage: Storage, now: float) -> None:

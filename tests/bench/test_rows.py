@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import main
+from bench.__main__ import BEGIN, END, main, put_table
 from bench.figures import Row, Scale
 from bench.rows import ROWS
 
@@ -28,6 +28,16 @@ def test_report_holds_every_run(tmp_path: Path, capsys: pytest.CaptureFixture[st
     main(["--only", "generator", "--scale", str(TINY), "--runs", "2", "--json", str(report)])
     assert len(json.loads(report.read_bytes())["rows"]["generator"]["rate"]) == 2
     assert "load generator" in capsys.readouterr().out
+
+
+def test_table_replaces_the_one_before_in_its_page() -> None:
+    page = put_table(f"top\n{BEGIN}\nold\n{END}\nbottom", "new")
+    assert page == f"top\n{BEGIN}\nnew\n{END}\nbottom"
+
+
+def test_page_without_marks_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="put them where the table belongs"):
+        put_table("top", "new")
 
 
 def test_rows_and_figures_have_names_of_their_own() -> None:
