@@ -36,9 +36,11 @@ class Verdict(Enum):
     LATE = "late"
 
 
-def judge(envelope: Envelope, known: Mapping[BarrierKey, BarrierRow], now: float) -> Verdict:
+def judge(
+    envelope: Envelope, known: Mapping[BarrierKey, BarrierRow], now: float, key: BarrierKey | None = None
+) -> Verdict:
     """What to do with a command; `known` holds the rows of its saga, `now` is Unix time in seconds."""
-    own = known.get(key_of(envelope))
+    own = known.get(key or key_of(envelope))
     if own is not None:
         return _seen(envelope, own)
     if envelope.operation is Operation.ACTION:

@@ -16,9 +16,9 @@ from amends.asking import Asker, build, input_of, open_asks
 from amends.circuit import Circuits, Silence
 from amends.errors import Fenced, Overloaded, UnknownVersion
 from amends.halving import in_halves
-from amends.machine import Answer, Decision, Moment, expire, start, wake_at
+from amends.machine import Decision, Moment, expire, start, wake_at
 from amends.messages import Envelope, Kind, SagaId
-from amends.moves import Moves, answer_of
+from amends.moves import Moves
 from amends.outbox import OutboxRelay
 from amends.ports import Change, Instance, Runtime, Storage, Tx
 from amends.saga import Saga
@@ -134,13 +134,13 @@ class Coordinator:
         await self._write(tx, moves)
         return moves.changes[id].after
 
-    def _by_saga(self, batch: Sequence[Envelope]) -> dict[SagaId, list[Answer]]:
+    def _by_saga(self, batch: Sequence[Envelope]) -> dict[SagaId, list[Envelope]]:
         """Several replies to one saga become one move and one write."""
-        answers: dict[SagaId, list[Answer]] = {}
+        answers: dict[SagaId, list[Envelope]] = {}
         for envelope in batch:
             if envelope.kind is Kind.REPLY:
                 self.circuits.answered(envelope.sender)
-                answers.setdefault(envelope.saga, []).append(answer_of(envelope))
+                answers.setdefault(envelope.saga, []).append(envelope)
         return answers
 
     async def _due(self) -> list[Instance]:

@@ -184,7 +184,7 @@ class Draft:
         self.steps[at] = msgspec.structs.replace(self.steps[at], due=self.now + seconds)
 
     def _send(self, at: int, phase: Phase, attempt: int, patience: float = 0.0, again: bool = False) -> None:
-        due = self.now + self.definition(at).timeout_s + patience
+        due = self.now + self.saga.steps[at].timeout_s + patience
         reply = self.steps[at].reply
         self.steps[at] = StepState(phase, attempt, self.now, due, reply)
         undo = phase is Phase.UNDOING

@@ -13,7 +13,7 @@ chance in here: `now` is Unix time in seconds, `roll` a number in [0, 1) that sp
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from amends.draft import Ask, Draft
 from amends.history import History
@@ -23,6 +23,23 @@ from amends.state import ENDED, Phase, SagaState, Status, StepState
 from amends.steps import Kind
 
 _NONE_HELD: Mapping[int, bool] = MappingProxyType({})
+
+
+class Answered(Protocol):
+    """What the machine reads of a reply; an `Envelope` has it, too."""
+
+    @property
+    def step(self) -> str: ...
+    @property
+    def operation(self) -> Operation: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
 
 
 class Answer(NamedTuple):
@@ -60,12 +77,12 @@ def start(saga: Saga[Any], moment: Moment) -> Decision:
     return _decide(draft)
 
 
-def advance(saga: Saga[Any], state: SagaState, answer: Answer, moment: Moment) -> Decision:
+def advance(saga: Saga[Any], state: SagaState, answer: Answered, moment: Moment) -> Decision:
     """Takes a reply in. One that comes twice or too late changes nothing but, maybe, the history."""
     return advance_all(saga, state, (answer,), moment)
 
 
-def advance_all(saga: Saga[Any], state: SagaState, answers: Sequence[Answer], moment: Moment) -> Decision:
+def advance_all(saga: Saga[Any], state: SagaState, answers: Sequence[Answered], moment: Moment) -> Decision:
     """Takes replies in, one after the other."""
     if state.status in ENDED:
         return Decision(state, ())
@@ -107,7 +124,7 @@ def _decide(draft: Draft) -> Decision:
     return Decision(draft.freeze(), tuple(draft.asks))
 
 
-def _take(draft: Draft, at: int, answer: Answer) -> None:
+def _take(draft: Draft, at: int, answer: Answered) -> None:
     if answer.operation is Operation.COMPENSATION:
         _take_compensation(draft, at, answer)
     elif draft.backward:
@@ -116,7 +133,7 @@ def _take(draft: Draft, at: int, answer: Answer) -> None:
         _take_action(draft, at, answer)
 
 
-def _take_action(draft: Draft, at: int, answer: Answer) -> None:
+def _take_action(draft: Draft, at: int, answer: Answered) -> None:
     """A reply to an action while the saga goes forward."""
     step = draft.steps[at]
     match step.phase, answer.outcome:
@@ -133,7 +150,7 @@ def _take_action(draft: Draft, at: int, answer: Answer) -> None:
             draft.late(at, answer.outcome)
 
 
-def _refused(draft: Draft, at: int, answer: Answer) -> None:
+def _refused(draft: Draft, at: int, answer: Answered) -> None:
     reason = reason_of(answer.type)
     match draft.saga.steps[at].kind:
         case Kind.COMPENSATABLE | Kind.PIVOT:
@@ -147,7 +164,7 @@ def _refused(draft: Draft, at: int, answer: Answer) -> None:
             draft.go_on()
 
 
-def _failed(draft: Draft, at: int, answer: Answer) -> None:
+def _failed(draft: Draft, at: int, answer: Answered) -> None:
     """The participant says that nothing happened: ask again after a pause, while the budget lasts."""
     if draft.spent(at):
         _give_up(draft, at, "failed")
@@ -155,7 +172,7 @@ def _failed(draft: Draft, at: int, answer: Answer) -> None:
         draft.pause(at, answer.type)
 
 
-def _take_late_action(draft: Draft, at: int, answer: Answer) -> None:
+def _take_late_action(draft: Draft, at: int, answer: Answered) -> None:
     """A reply to an action after the saga has turned back: what was done is queued for undo."""
     step = draft.steps[at]
     match step.phase, answer.outcome:
@@ -173,7 +190,7 @@ def _take_late_action(draft: Draft, at: int, answer: Answer) -> None:
             draft.late(at, answer.outcome)
 
 
-def _take_compensation(draft: Draft, at: int, answer: Answer) -> None:
+def _take_compensation(draft: Draft, at: int, answer: Answered) -> None:
     step = draft.steps[at]
     undoing = draft.backward and step.phase in (Phase.UNDOING, Phase.STUCK)
     match answer.outcome:
@@ -220,6 +237,6 @@ def _give_up(draft: Draft, at: int, why: str) -> None:
         draft.go_on()
 
 
-def _kept(answer: Answer) -> bytes | None:
+def _kept(answer: Answered) -> bytes | None:
     """A reply that says more than done is kept for the builders of later commands."""
     return None if answer.payload == b"{}" else answer.payload

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amends.asking import Asker
-from amends.machine import Answer, Decision, Moment, advance_all, wake_at
+from amends.machine import Answered, Decision, Moment, advance_all, wake_at
 from amends.messages import Envelope, SagaId
 from amends.ports import Change, Instance
 from amends.saga import Saga
@@ -22,7 +22,7 @@ class Moves:
         self._definitions = definitions
         self._asks: list[tuple[SagaId, Decision]] = []
 
-    def take(self, stored: Instance, answers: Sequence[Answer], moment: Moment) -> None:
+    def take(self, stored: Instance, answers: Sequence[Answered], moment: Moment) -> None:
         """Takes a saga's replies in. One that has ended is final; its definition may be gone by now."""
         if stored.state.status in ENDED:
             return
@@ -55,7 +55,3 @@ class Moves:
 
     def _definition(self, instance: Instance) -> Saga[Any]:
         return self._definitions[instance.name, instance.version]
-
-
-def answer_of(reply: Envelope) -> Answer:
-    return Answer(reply.step, reply.operation, reply.attempt, reply.outcome, reply.type, reply.payload)

@@ -12,6 +12,7 @@ from amends.ports import BarrierKey, BarrierRow, Runtime, Storage, Tx
 from amends.signals import Signals
 
 Known = dict[BarrierKey, BarrierRow]
+Keyed = tuple[BarrierKey, Envelope]
 
 
 class ParticipantHop:
@@ -30,7 +31,7 @@ class ParticipantHop:
         """Carries the batch out, all of it or nothing; replies leave with the commit."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             batch = await self._fence(tx, batch)
-            known = await self._storage.inbox.known(tx, sorted({key_of(each).saga for each in batch}))
+            known = await self._storage.inbox.known(tx, sorted({each.saga or each.id for each in batch}))
             written: Known = {}
             replies: list[Envelope] = []
             for wave in waves(batch):
@@ -74,26 +75,27 @@ class ParticipantHop:
     async def _take(self, tx: Tx, wave: Sequence[Envelope], known: Known, written: Known) -> list[Envelope]:
         """Messages of different keys: judged, then run type by type."""
         replies: list[Envelope] = []
-        runs: dict[str, list[Envelope]] = {}
+        runs: dict[str, list[Keyed]] = {}
         seen = known | written if written else known
         for envelope in wave:
-            verdict = judge(envelope, seen, tx.now)
+            key = key_of(envelope)
+            verdict = judge(envelope, seen, tx.now, key)
             if verdict is Verdict.RUN:
-                runs.setdefault(envelope.type, []).append(envelope)
+                runs.setdefault(envelope.type, []).append((key, envelope))
             elif verdict is not Verdict.SILENCE:
-                row = _without_running(envelope, verdict, seen, written)
+                row = _without_running(key, verdict, seen, written)
                 replies += [self._reply(envelope, row, tx.now)] if envelope.kind is Kind.COMMAND else []
         for envelopes in runs.values():
             replies += await self._run(tx, envelopes, written)
         return replies
 
-    async def _run(self, tx: Tx, envelopes: Sequence[Envelope], written: Known) -> list[Envelope]:
-        handler = self._participant.handler(envelopes[0])
-        answers = await _call(tx, handler, envelopes)
+    async def _run(self, tx: Tx, keyed: Sequence[Keyed], written: Known) -> list[Envelope]:
+        handler = self._participant.handler(keyed[0][1])
+        answers = await _call(tx, handler, [envelope for _, envelope in keyed])
         replies = []
-        for envelope, answer in zip(envelopes, answers, strict=True):
+        for (key, envelope), answer in zip(keyed, answers, strict=True):
             row = _row_of(answer) if answer is not None else BarrierRow(None, "", b"", envelope)
-            written[key_of(envelope)] = row
+            written[key] = row
             if answer is not None and envelope.kind is Kind.COMMAND:
                 replies.append(self._reply(envelope, row, tx.now))
         return replies
@@ -139,13 +141,12 @@ def waves(batch: Iterable[Envelope]) -> list[list[Envelope]]:
     return split
 
 
-def _without_running(envelope: Envelope, verdict: Verdict, seen: Known, written: Known) -> BarrierRow:
+def _without_running(key: BarrierKey, verdict: Verdict, seen: Known, written: Known) -> BarrierRow:
     """The row that answers a command whose handler must not run."""
-    key = key_of(envelope)
     if verdict is Verdict.REPEAT:
         return seen[key]
     if verdict is Verdict.BURY:
-        written[BarrierKey(envelope.saga, envelope.step, Operation.ACTION)] = TOMBSTONE
+        written[BarrierKey(key.saga, key.step, Operation.ACTION)] = TOMBSTONE
     row = TOO_LATE if verdict is Verdict.LATE else NOTHING_TO_UNDO
     written[key] = row
     return row

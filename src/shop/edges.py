@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from amends.audit import Finding
 from amends.service import Service
 from shop.billing import api as billing_api
+from shop.console import routes as console
 from shop.delivery import api as delivery_api
 from shop.ops.app import Operating, build_ops
 from shop.ops.app import Rooms as OpsRooms
@@ -85,7 +86,7 @@ def ops(parts: Parts) -> Edge:
     sagas = Sagas(list(services.values()), cancel_saga_of)
     runtime, signals = services["orders"].runtime, services["orders"].signals
     operating = Operating(rooms, sagas, parts.check, parts.meter, parts.door, runtime, signals)
-    return Edge("ops", build_ops(operating, health(parts)))
+    return Edge("ops", build_ops(operating, health(parts), console.routes(operating)))
 
 
 def storefronts(parts: Parts) -> list[Edge]:

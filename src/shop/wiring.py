@@ -1,16 +1,13 @@
 """The composition root: which adapter goes where. Everything in one process, on one data folder."""
 
-import asyncio
 import gc
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from secrets import token_urlsafe
-from typing import TypeVar
 
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import DataFolder, SqliteStorage
+from amends.adapters.threads import Threads
 from amends.audit import Finding
 from amends.participant import Participant
 from amends.service import Service
@@ -40,8 +37,6 @@ from shop.users.passwords import Passwords
 from shop.users.tokens import load_keys, tokens_of
 from shop.warehouse.participant import warehouse
 
-T = TypeVar("T")
-
 PARTICIPANTS: dict[str, Participant] = {
     "orders": orders,
     "billing": billing,
@@ -50,19 +45,6 @@ PARTICIPANTS: dict[str, Participant] = {
     "delivery": delivery,
     "notifications": notifications,
 }
-
-
-class Threads:
-    """Two threads for what would hold up the event loop: passwords."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(2, "passwords")
-
-    async def run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Shop:
@@ -135,7 +117,7 @@ class Shop:
 
     async def _parts(self) -> Parts:
         """What stands between services and edges, started."""
-        threads = Threads()
+        threads = Threads(2)
         self._undo.callback(threads.close)
         issuer, verifier = tokens_of(await load_keys(self.services["users"]))
         accounts = Accounts(self.services["users"], Passwords(threads))

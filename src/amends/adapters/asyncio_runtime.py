@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from random import Random, SystemRandom
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ class AsyncioRuntime:
 
     def __init__(self) -> None:
         self._random = Random(SystemRandom().getrandbits(128))
-        self._ids = UuidV7(time.time, self._random)
+        self.new_id: Callable[[], str] = UuidV7(time.time, self._random)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:
@@ -51,9 +51,6 @@ class AsyncioRuntime:
 
     def roll(self) -> float:
         return self._random.random()
-
-    def new_id(self) -> str:
-        return self._ids()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> AsyncioTask:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -1,14 +1,15 @@
 """One SQLite connection, and a transaction on it. Called directly in the event loop: a thread hop costs more."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
 import apsw
+import msgspec
 
 from amends.ports import Params, Row
 
+_json = msgspec.json.Encoder().encode
 _EACH = "with keys(key) as (select value from json_each(?1)) "
 _PRAGMAS = (
     "pragma journal_mode = wal",
@@ -40,7 +41,7 @@ class SqliteReader:
         return cast(list[Row], self._connection.execute(sql, params).fetchall())
 
     async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        return cast(list[Row], self._connection.execute(_EACH + sql, (json.dumps(keys),)).fetchall())
+        return cast(list[Row], self._connection.execute(_EACH + sql, (_json(keys).decode(),)).fetchall())
 
 
 class SqliteTx(SqliteReader):

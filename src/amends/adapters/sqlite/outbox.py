@@ -4,6 +4,7 @@ Here a row holds all messages of one transaction: written once and deleted once,
 (docs/decisions). Nobody but this process reads it, so it needs no columns for a change data capture.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -34,7 +35,7 @@ class SqliteOutbox:
     """The `Outbox` port. Remembers which messages of each row are left; a crash forgets, and they are sent again."""
 
     def __init__(self) -> None:
-        self._left: dict[MessageId, set[MessageId]] = {}
+        self._left: dict[MessageId, int] = {}
         self._row_of: dict[MessageId, MessageId] = {}
 
     async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
@@ -43,15 +44,12 @@ class SqliteOutbox:
         tx.after_commit(partial(self._remember, row, envelopes))
 
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None:
-        gone: dict[MessageId, set[MessageId]] = {}
-        for id in ids:
-            row = self._row_of.get(id)
-            if row is not None:
-                gone.setdefault(row, set()).add(id)
-        done = [row for row, removed in gone.items() if removed >= self._left[row]]
+        fresh = [id for id in dict.fromkeys(ids) if id in self._row_of]
+        gone = Counter([self._row_of[id] for id in fresh])
+        done = [row for row, count in gone.items() if count == self._left[row]]
         if done:
             await tx.run(remove_batches, (_json(done).decode(),))
-        tx.after_commit(partial(self._forget, gone))
+        tx.after_commit(partial(self._forget, fresh))
 
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
         unsent: list[Envelope] = []
@@ -59,20 +57,18 @@ class SqliteOutbox:
             envelopes = _decode(messages)
             if row not in self._left:
                 self._remember(row, envelopes)
-            unsent += [each for each in envelopes if each.id in self._left[row]]
+            unsent += [each for each in envelopes if each.id in self._row_of]
         return unsent[:limit]
 
     def _remember(self, row: MessageId, envelopes: Sequence[Envelope]) -> None:
-        ids = [each.id for each in envelopes]
-        self._left[row] = set(ids)
-        self._row_of.update(dict.fromkeys(ids, row))
+        self._left[row] = len(envelopes)
+        self._row_of.update(dict.fromkeys([each.id for each in envelopes], row))
 
-    def _forget(self, gone: dict[MessageId, set[MessageId]]) -> None:
-        for row, removed in gone.items():
-            for id in removed:
-                self._row_of.pop(id, None)
-            left = self._left.get(row, removed) - removed
-            if left:
-                self._left[row] = left
-            else:
-                self._left.pop(row, None)
+    def _forget(self, ids: Sequence[MessageId]) -> None:
+        """May be told the same twice, by two removals in one transaction."""
+        for id in ids:
+            row = self._row_of.pop(id, None)
+            if row is not None:
+                self._left[row] -= 1
+                if not self._left[row]:
+                    del self._left[row]
