@@ -1,8 +1,8 @@
 """Knows which participants are away: in an outage sagas wait instead of spending their budgets.
 
 A circuit opens when a participant has let `SILENT_ASKS` asks in a row run out of time, and closes with its next reply.
-While it is open one ask every `PROBE_S` seconds goes through, and costs its saga nothing; the others wait for
-spread-out times, so that they come back in a ramp.
+While it is open an ask goes through now and then, first after `PROBE_S` seconds, then after pauses that double, and
+costs its saga nothing; the others wait for spread-out times, so that they come back in a ramp.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from enum import Enum
 
 SILENT_ASKS = 5
 PROBE_S = 1.0
+PROBE_MOST_S = 30.0
 
 
 class Silence(Enum):
@@ -26,9 +27,10 @@ class Circuit:
 
     silent: int = 0
     probe_at: float = 0.0
+    pause_s: float = PROBE_S
 
     def answered(self) -> None:
-        self.silent = 0
+        self.silent, self.pause_s = 0, PROBE_S
 
     def timed_out(self, now: float) -> Silence:
         """Counts one ask that ran out of time."""
@@ -36,7 +38,8 @@ class Circuit:
         if self.silent <= SILENT_ASKS:
             return Silence.COUNTS
         if now >= self.probe_at:
-            self.probe_at = now + PROBE_S
+            self.probe_at = now + self.pause_s
+            self.pause_s = min(2 * self.pause_s, PROBE_MOST_S)
             return Silence.PROBES
         return Silence.WAITS
 
