@@ -63,9 +63,16 @@ class IdempotencyKeys:
                 await self._pages.insert(tx, [(scope, running)])
         return stored
 
-    async def finish(self, tx: Tx, scope: KeyScope, answer: StoredAnswer) -> None:
-        """Stores the answer to a claimed key."""
+    async def finish(self, tx: Tx, scope: KeyScope, answer: StoredAnswer) -> StoredAnswer:
+        """Stores the answer to a claimed key; returns the one that stands.
+
+        That is the first: a request that outlived its lease may find the answer of the one that took its claim over.
+        """
+        stored = (await self._pages.known(tx, [scope])).get(scope)
+        if stored is not None and stored.status != RUNNING:
+            return stored
         await self._pages.replace(tx, scope, answer)
+        return answer
 
     async def store(self, tx: Tx, answers: Sequence[tuple[KeyScope, StoredAnswer]]) -> None:
         """Stores answers to keys that were never claimed, in the transaction of their effects."""

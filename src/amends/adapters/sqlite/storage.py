@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -69,9 +69,10 @@ class SqliteStorage:
 
     def distrust(self) -> None:
         """After a failed fsync nobody knows what the file holds: the connection is opened anew."""
-        if self._connection is not None:
-            self._connection.close(True)
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(apsw.Error):  # closing may meet the same failure; what counts is that nobody uses it again
+                connection.close(True)
 
 
 class _Transaction:
