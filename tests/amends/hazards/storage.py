@@ -103,7 +103,8 @@ async def failed_sync_is_never_acknowledged(folder: Path) -> None:
         disk.broken = False
         assert storage.writer() is not before, "a connection that has seen a failed sync is still used"
         await put(storage, "c", told=told)
-        assert (await names(storage), told) == (["a", "c"], ["a", "c"])
+        assert {"a", "c"} <= set(await names(storage)), "whether b is there nobody can know"
+        assert told == ["a", "c"]
         await storage.close()
 
 
