@@ -15,7 +15,7 @@ from amends.service import Service
 from amends.state import ENDED, Status
 
 SHOWN = 12
-PER_HOP = 20
+PER_HOP = 10
 _COLOUR = {Status.COMPLETED: "green", Status.COMPENSATED: "yellow", Status.STUCK: "red"}
 
 
@@ -57,11 +57,10 @@ class Board:
         for instance in ended:
             self._counts[instance.state.status] = self._counts.get(instance.state.status, 0) + 1
         self._last.extend(ended[-SHOWN:])
-        if self._live is None:
-            for instance in ended[:PER_HOP]:
-                self._console.print(line(instance), soft_wrap=True, highlight=False)
-            if len(ended) > PER_HOP:
-                self._console.print(f"… and {len(ended) - PER_HOP} more in the same hop", highlight=False)
+        if self._live is None and ended:
+            more = [f"… and {len(ended) - PER_HOP} more in the same hop"] if len(ended) > PER_HOP else []
+            self._console.file.write("\n".join([*map(line, ended[:PER_HOP]), *more, ""]))
+            self._console.file.flush()
 
     def _table(self) -> Group:
         table = Table("saga", "name", "end", "cause", "ms", box=None, header_style="dim")
@@ -87,4 +86,4 @@ def line(instance: Instance) -> str:
 
 
 def taken_ms(instance: Instance) -> float:
-    return (instance.state.history[-1].at - instance.started_at) * 1000
+    return (instance.state.history.last.at - instance.started_at) * 1000

@@ -43,6 +43,7 @@ class Servers:
             loop="none",
             lifespan="off",
             access_log=False,
+            proxy_headers=False,
             log_level="warning",
             timeout_graceful_shutdown=GRACE_S,
             timeout_keep_alive=65,
