@@ -70,7 +70,7 @@ class Draft:
         """An answer that decides nothing any more; a repeated one is not worth a line."""
         if self.steps[at].phase is Phase.DONE and outcome == "done":
             return
-        last = self._entries[-1] if self._entries else self._before[-1]
+        last = self._entries[-1] if self._entries else self._before.last
         if (last.step, last.what, last.detail) != (at, "late", outcome):
             self.note(at, "late", outcome)
 

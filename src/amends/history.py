@@ -37,6 +37,11 @@ class History(Sequence[Entry]):
         """The same with `entries` at the end."""
         return History(self.packed, (*self.fresh, *entries))
 
+    @property
+    def last(self) -> Entry:
+        """The newest entry; a fresh one costs nothing."""
+        return self.fresh[-1] if self.fresh else self[-1]
+
     def pack(self) -> bytes:
         """All of it, as it is stored: four bytes of length, then the entries in msgpack."""
         if not self.fresh:
