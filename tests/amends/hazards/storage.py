@@ -124,11 +124,14 @@ async def full_disk_is_survived(folder: Path) -> None:
 async def one_process_owns_the_folder(folder: Path) -> None:
     first, second = DataFolder(folder / "data"), DataFolder(folder / "data")
     first.open()
-    with pytest.raises(InUse, match="in use by process"):
+    try:
+        with pytest.raises(InUse, match="in use by process"):
+            second.open()
+        first.close()
         second.open()
-    first.close()
-    second.open()
-    second.close()
+    finally:
+        first.close()
+        second.close()
 
 
 class Shop:
