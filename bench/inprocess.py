@@ -23,7 +23,7 @@ import uvloop
 from amends.errors import Overloaded
 from amends.intake import MOST
 from amends.messages import SagaId
-from amends.ports import Instance, KeyScope
+from amends.pages import Instance, KeyScope
 from amends.service import Service
 from amends.state import ENDED
 from bench import stock

@@ -1,9 +1,9 @@
 """Amends: distributed transactions between services."""
 
+from amends.connections import Tx
 from amends.errors import AmendsError, DefinitionError, TryAgain
 from amends.messages import Command, Done, Event, Refusal, Reply
 from amends.participant import Participant
-from amends.ports import Tx
 from amends.retry import Retry
 from amends.saga import (
     Cause,

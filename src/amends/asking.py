@@ -9,7 +9,8 @@ import msgspec
 from amends.checks import undo_arity
 from amends.draft import Ask
 from amends.messages import Command, Envelope, Kind, MessageId, Operation, encode, type_name
-from amends.ports import Instance, Runtime
+from amends.pages import Instance
+from amends.ports import Runtime
 from amends.saga import Saga
 from amends.state import Phase, SagaState
 from amends.steps import I, Step

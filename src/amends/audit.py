@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-from amends.ports import Reader
+from amends.connections import Reader
 
 
 class Finding(NamedTuple):

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from amends.messages import AlreadyCompensated, Done, Envelope, Expired, Operation, Outcome, encode, type_name
-from amends.ports import BarrierKey, BarrierRow
+from amends.pages import BarrierKey, BarrierRow
 
 TOMBSTONE = BarrierRow(Outcome.REFUSED, type_name(AlreadyCompensated), encode(AlreadyCompensated()))
 TOO_LATE = BarrierRow(Outcome.REFUSED, type_name(Expired), encode(Expired()))

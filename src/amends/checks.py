@@ -98,6 +98,9 @@ def _given_earlier(saga: "Saga[Any]") -> None:
         source = saga.index.get(step.given.step)
         if source is None or group_of[source] >= group_of[at] or saga.steps[source].ask is None:
             _fail(saga, step, f"{step.given.step!r} is not asked before it", "name a step of an earlier group")
+        if saga.steps[source].kind is Kind.BEST_EFFORT:
+            wrong = f"{step.given.step!r} may be given up, and its reply never come"
+            _fail(saga, step, wrong, "name a step of an earlier group that has to be done")
 
 
 def _times_fit(saga: "Saga[Any]") -> None:

@@ -14,13 +14,15 @@ import msgspec
 
 from amends.asking import Asker, build, input_of, open_asks
 from amends.circuit import Circuits, Silence
+from amends.connections import Tx
 from amends.errors import Fenced, Overloaded, UnknownVersion
 from amends.halving import in_halves
 from amends.machine import Decision, Moment, expire, start, wake_at
 from amends.messages import Envelope, Kind, SagaId
 from amends.moves import Moves
 from amends.outbox import OutboxRelay
-from amends.ports import Change, Instance, Runtime, Storage, Tx
+from amends.pages import Change, Instance
+from amends.ports import Runtime, Storage
 from amends.saga import Saga
 from amends.signals import Signals
 from amends.watch import Watch

@@ -12,8 +12,10 @@ Idempotency-Key HTTP Header Field" (IETF httpapi).
 import hashlib
 from collections.abc import Sequence
 
+from amends.connections import Tx
 from amends.errors import KeyInUse, KeyReused
-from amends.ports import KeyScope, Storage, StoredAnswer, Tx
+from amends.pages import KeyScope, StoredAnswer
+from amends.ports import Storage
 
 RUNNING = 0
 LEASE_S = 30.0

@@ -37,6 +37,7 @@ def mend(saga: Saga[Any], state: SagaState, action: Action, note: str, moment: M
         _cancel(draft, note)
     else:
         for at in _stuck_steps(saga, state, step):
+            _check_given(draft, at, action)
             _mend_step(draft, at, action, note)
         draft.unwind() if draft.backward else draft.go_on()
     return Decision(draft.freeze(), tuple(draft.asks))
@@ -60,6 +61,14 @@ def _stuck_steps(saga: Saga[Any], state: SagaState, step: str) -> list[int]:
     if not stuck:
         raise CannotMend(f"no step is stuck: the saga is {state.status}")
     return [saga.index[step]] if step else stuck
+
+
+def _check_given(draft: Draft, at: int, action: Action) -> None:
+    """Commands of later steps can't be made without the reply that they are given."""
+    name = draft.definition(at).name
+    takers = [step.name for step in draft.saga.steps if step.given is not None and step.given.step == name]
+    if takers and action is not Action.RETRY and not draft.backward:
+        raise CannotMend(f"{takers[0]!r} is given the reply of {name!r}: retry it")
 
 
 def _mend_step(draft: Draft, at: int, action: Action, note: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from amends.asking import Asker
 from amends.machine import Answered, Decision, Moment, advance_all, wake_at
 from amends.messages import Envelope, SagaId
-from amends.ports import Change, Instance
+from amends.pages import Change, Instance
 from amends.saga import Saga
 from amends.state import ENDED
 

@@ -7,12 +7,14 @@ it out. A program that runs the coordinator calls `mend` itself and has the answ
 from collections.abc import Callable
 from typing import Any
 
+from amends.connections import Tx
 from amends.coordinator import Coordinator
 from amends.errors import CannotMend
 from amends.machine import Decision, Moment
 from amends.mending import Action, mend
 from amends.messages import SagaId
-from amends.ports import Instance, Mend, Runtime, Storage, Tx
+from amends.pages import Instance, Mend
+from amends.ports import Runtime, Storage
 from amends.saga import Saga
 
 

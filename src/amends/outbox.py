@@ -6,8 +6,9 @@ put (in the transaction) ──commit──▶ transport.send ──taken──�
 
 from collections.abc import Sequence
 
+from amends.connections import Tx
 from amends.messages import Envelope, MessageId
-from amends.ports import Runtime, Storage, Transport, Tx
+from amends.ports import Runtime, Storage, Transport
 
 SWEEP_AFTER_S = 30.0
 _MOST = 100_000

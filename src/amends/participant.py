@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from amends.connections import Tx
 from amends.errors import DefinitionError, UnknownMessage
 from amends.messages import Command, Envelope, Event, Message, Refusal, Reply, type_name
-from amends.ports import Tx
 
 C = TypeVar("C", bound=Command)
 E = TypeVar("E", bound=Event)

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
+from amends.connections import Tx
 from amends.errors import Conflict
 from amends.messages import Envelope, Kind, MessageId, Operation, Outcome, Refusal, encode, type_name
 from amends.outbox import OutboxRelay
+from amends.pages import BarrierKey, BarrierRow
 from amends.participant import Answer, Asked, Call, Handler, Participant
-from amends.ports import BarrierKey, BarrierRow, Runtime, Storage, Tx
+from amends.ports import Runtime, Storage
 from amends.signals import Signals
 
 Known = dict[BarrierKey, BarrierRow]
@@ -31,7 +33,7 @@ class ParticipantHop:
         """Carries the batch out, all of it or nothing; replies leave with the commit."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             batch = await self._fence(tx, batch)
-            known = await self._storage.inbox.known(tx, sorted({each.saga or each.id for each in batch}))
+            known = await self._storage.inbox.known(tx, sorted({each.saga if each.step else each.id for each in batch}))
             written: Known = {}
             replies: list[Envelope] = []
             for wave in waves(batch):

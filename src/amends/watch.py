@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from amends.messages import SagaId
-from amends.ports import Instance
+from amends.pages import Instance
 
 Watcher = Callable[[Instance], None]
 

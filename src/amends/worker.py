@@ -12,7 +12,8 @@ import msgspec
 from amends.errors import Fenced, TryAgain, UnknownMessage
 from amends.halving import in_halves
 from amends.messages import Envelope
-from amends.ports import Parked, Runtime, Storage, Subscription, Task
+from amends.pages import Parked
+from amends.ports import Runtime, Storage, Subscription, Task
 from amends.retry import Retry
 from amends.signals import Signals
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from amends.coordinator import Coordinator
-from amends.ports import Instance
+from amends.pages import Instance
 from amends.service import Service
 from amends.state import ENDED, Status
 

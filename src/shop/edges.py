@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 from litestar.handlers import HTTPRouteHandler
 
 from amends.audit import Finding
+from amends.ports import Signal
 from amends.service import Service
 from shop.billing import api as billing_api
 from shop.console import routes as console
@@ -21,6 +22,7 @@ from shop.orders.desk import Desk
 from shop.orders.following import Following
 from shop.orders.hot import App, HotRoute
 from shop.orders.placing import OrderIntake
+from shop.orders.waiting import Waiting
 from shop.payments.gateway import gateway_app
 from shop.servers import Edge
 from shop.storefronts import queue_saga
@@ -40,6 +42,7 @@ class Parts(NamedTuple):
     accounts: Accounts
     issuer: Issuer
     verifier: Verifier
+    waiting: Waiting
     following: Following
     door: Door
     meter: Meter
@@ -50,7 +53,7 @@ class Parts(NamedTuple):
 def api(parts: Parts) -> Edge:
     services, rates = parts.services, Rates()
     orders_service = services["orders"]
-    desk = Desk(orders_service, parts.intake, parts.verifier, rates)
+    desk = Desk(orders_service, parts.intake, parts.waiting, parts.verifier, rates)
 
     async def catalogue() -> list[orders.Product]:
         async with orders_service.storage.reading() as reader:
@@ -107,9 +110,9 @@ def queue_saga_rooms(parts: Parts) -> queue_saga.Rooms:
     )
 
 
-def gateway(service: Service) -> Edge:
+def gateway(service: Service, closing: Signal) -> Edge:
     """The external card provider, simulated; on a port of its own that only payments is told."""
-    return Edge("gateway", gateway_app(service.storage, service.runtime))
+    return Edge("gateway", gateway_app(service.storage, service.runtime, closing=closing))
 
 
 def health(parts: Parts) -> list[HTTPRouteHandler]:

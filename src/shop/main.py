@@ -60,8 +60,15 @@ def _up(arguments: argparse.Namespace) -> int:
         settings = Settings(arguments.data, arguments.host, ports(arguments.ports), arguments.limit)
         return _run(settings, arguments.quiet)
     except (AmendsError, OSError, ValueError) as error:
-        print(f"shop: {error}", file=sys.stderr)
+        print(f"shop: {_told(error)}", file=sys.stderr)
         return 1
+
+
+def _told(error: Exception) -> str:
+    """Without the number that only a programmer knows."""
+    if isinstance(error, OSError) and error.strerror and not error.filename:
+        return error.strerror
+    return str(error)
 
 
 def _run(settings: Settings, quiet: bool) -> int:

@@ -26,6 +26,7 @@ from shop.orders.cancelling import Cancelling
 from shop.orders.following import Following
 from shop.orders.participant import orders
 from shop.orders.placing import OrderIntake
+from shop.orders.waiting import Waiting
 from shop.payments.caller import Caller
 from shop.payments.gateway_client import HttpGateway
 from shop.payments.participant import payments
@@ -123,7 +124,7 @@ class Shop:
         accounts = Accounts(self.services["users"], Passwords(threads))
         await seeds.sow(self.services, accounts)
         service, meter = self.services["orders"], Meter(list(self.services.values()), self.signals, self.runtime)
-        following = Following(service, lambda: self.stopping)
+        waiting = Waiting(service)
         door, check = Door(self.operator_token), self.check
         intake = self._start_helpers(service)
         return Parts(
@@ -132,7 +133,8 @@ class Shop:
             accounts,
             issuer,
             verifier,
-            following,
+            waiting,
+            Following(service, waiting),
             door,
             meter,
             check,
@@ -156,12 +158,15 @@ class Shop:
         """Only payments is told where it is."""
         servers = Servers(self.runtime)
         self._undo.push_async_callback(servers.stop)
-        edge = edges.gateway(self.services["gateway"])
+        closing = self.runtime.signal()
+        self._undo.callback(closing.set)
+        edge = edges.gateway(self.services["gateway"], closing)
         self._gateway = await servers.start(edge, "127.0.0.1", 0)
 
     async def _serve_edges(self, parts: Parts) -> None:
         settings, servers = self._settings, Servers(self.runtime)
         self._undo.push_async_callback(servers.stop)
+        self._undo.callback(parts.waiting.end)
         await queue_saga.prepare(edges.queue_saga_rooms(parts))
         for edge in [*edges.storefronts(parts), edges.ops(parts), edges.api(parts)]:
             self.addresses[edge.name] = await servers.start(edge, settings.host, settings.port(edge.name))

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from amends.draft import Ask
+from amends.errors import CannotMend
 from amends.history import Entry, History
 from amends.machine import Answer, Decision, advance, expire, start, wake_at
-from amends.messages import Operation, Outcome
-from amends.saga import Saga
+from amends.mending import Action, mend
+from amends.messages import Operation, Outcome, Reply
+from amends.saga import Given, Saga, retriable
 from amends.state import ENDED, Phase, SagaState, Status, StepState
-from tests.amends.machine_cases import FAR, NOW, Order, at, phases, saga_of
+from tests.amends.machine_cases import FAR, NOW, QUICK, Do, Order, at, do, phases, saga_of
 
 ACTION, COMPENSATION = Operation.ACTION, Operation.COMPENSATION
 DONE, REFUSED, FAILED = Outcome.DONE, Outcome.REFUSED, Outcome.FAILED
@@ -175,6 +177,25 @@ def test_reply_that_says_more_than_done_is_kept() -> None:
     saga = saga_of("c p")
     state = advance(saga, start(saga, at()).state, Answer("s0", ACTION, 1, DONE, "Ok", b'{"x":1}'), at()).state
     assert bytes(state.steps[0].reply or b"") == b'{"x":1}'
+
+
+@pytest.mark.parametrize("action", [Action.SKIP, Action.RESOLVE], ids=str)
+def test_step_whose_reply_a_later_one_is_given_can_only_be_retried(action: Action) -> None:
+    def do_given(order: Order, seat: Seat) -> Do:
+        return Do(f"{order.id}{seat.number}")
+
+    saga = Saga("case", Order, retriable("a", do, retry=QUICK), retriable("b", do_given, given=Given("a", Seat)))
+    stuck = start(saga, at()).state
+    for _ in range(2):
+        stuck = expire(saga, stuck, at(wake_at(saga, stuck) or 0.0)).state
+    assert stuck.status is Status.STUCK
+    with pytest.raises(CannotMend, match="'b' is given the reply of 'a': retry it"):
+        mend(saga, stuck, action, "ann: why", at())
+    assert mend(saga, stuck, Action.RETRY, "ann: why", at()).asks == (Ask(0, ACTION, 1, again=True),)
+
+
+class Seat(Reply):
+    number: int
 
 
 def test_parallel_refusal_waits_for_what_is_in_flight_then_undoes_in_reverse() -> None:

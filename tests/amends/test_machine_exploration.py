@@ -20,7 +20,7 @@ from amends.history import Entry, History
 from amends.machine import Answer, Decision, advance, expire, start, wake_at
 from amends.mending import Action, mend
 from amends.messages import Envelope, Kind, MessageId, Operation, Outcome, SagaId
-from amends.ports import BarrierKey, BarrierRow
+from amends.pages import BarrierKey, BarrierRow
 from amends.retry import Retry
 from amends.saga import Kind as StepKind
 from amends.saga import Saga

@@ -10,7 +10,7 @@ from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.errors import Fenced, TryAgain, UnknownMessage
 from amends.messages import Envelope, Kind, MessageId, SagaId
-from amends.ports import Parked
+from amends.pages import Parked
 from amends.signals import Field, Signals
 from amends.testing.runtime import VirtualRuntime
 from amends.worker import DEFER, Worker

@@ -17,7 +17,8 @@ from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
 from amends.messages import SagaId
-from amends.ports import Instance, SagaFilter, Transport
+from amends.pages import Instance, SagaFilter
+from amends.ports import Transport
 from amends.service import Service
 from amends.signals import Field, Signals
 from amends.state import ENDED

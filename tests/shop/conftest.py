@@ -13,8 +13,8 @@ from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.audit import Check, Finding
+from amends.connections import Params, Row, Tx
 from amends.messages import Envelope, Kind, MessageId, Operation, SagaId, encode, type_name
-from amends.ports import Params, Row, Tx
 from amends.service import Service
 from amends.signals import Signals
 

@@ -19,8 +19,8 @@ from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import DataFolder, SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
 from amends.messages import SagaId
+from amends.pages import Instance
 from amends.participant import Participant
-from amends.ports import Instance
 from amends.saga import Saga
 from amends.schema import Migration
 from amends.service import Service

@@ -6,7 +6,8 @@ import pytest
 
 from amends.history import Entry, History
 from amends.messages import Envelope, Kind, MessageId, Operation, Outcome, SagaId
-from amends.ports import Instance, Storage
+from amends.pages import Instance
+from amends.ports import Storage
 from amends.schema import Migration
 from amends.state import Phase, SagaState, Status, StepState
 

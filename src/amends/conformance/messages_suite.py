@@ -7,7 +7,8 @@ import pytest
 from amends.conformance.fixtures import NOW, OpenStorage, envelope
 from amends.errors import Conflict
 from amends.messages import Envelope, MessageId, Operation, Outcome
-from amends.ports import BarrierKey, BarrierRow, Storage
+from amends.pages import BarrierKey, BarrierRow
+from amends.ports import Storage
 
 ACTION, COMPENSATION = Operation.ACTION, Operation.COMPENSATION
 DONE = BarrierRow(Outcome.DONE, "Booked", b'{"room":12}')

@@ -5,7 +5,8 @@ import pytest
 from amends.conformance.fixtures import NOW, envelope
 from amends.errors import Conflict
 from amends.messages import SagaId
-from amends.ports import KeyScope, Mend, Parked, Storage, StoredAnswer
+from amends.pages import KeyScope, Mend, Parked, StoredAnswer
+from amends.ports import Storage
 
 
 class TestLeases:

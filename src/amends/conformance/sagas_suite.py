@@ -5,7 +5,8 @@ import pytest
 from amends.conformance.fixtures import NOW, instance
 from amends.errors import Conflict
 from amends.messages import SagaId
-from amends.ports import Change, Instance, SagaFilter, Storage
+from amends.pages import Change, Instance, SagaFilter
+from amends.ports import Storage
 from amends.state import Status
 
 

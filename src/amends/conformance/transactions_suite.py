@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from amends.conformance.fixtures import NOW, OpenStorage
+from amends.connections import Reader
 from amends.errors import WrongSchema
-from amends.ports import Reader, Storage
+from amends.ports import Storage
 from amends.schema import Migration
 
 TABLE = Migration(1, "things", ("create table things (name text primary key, number bigint not null)",))

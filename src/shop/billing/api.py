@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
-from amends.ports import KeyScope
+from amends.pages import KeyScope
 from amends.service import Service
 from shop.billing import tables
 from shop.billing.depositing import Deposit, Depositing, no_wallet

@@ -1,7 +1,7 @@
 """Is billing consistent? Balances against the ledger, held money against holds."""
 
 from amends.audit import Finding, Readers
-from amends.ports import Reader
+from amends.connections import Reader
 
 _SHOWN = 10
 

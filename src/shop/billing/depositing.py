@@ -2,8 +2,9 @@
 
 import msgspec
 
+from amends.connections import Tx
 from amends.idempotency import IdempotencyKeys, fingerprint
-from amends.ports import KeyScope, Tx
+from amends.pages import KeyScope
 from amends.service import Service
 from shop.billing.tables import deposit
 from shop.web import Answer, Problem, answer_once

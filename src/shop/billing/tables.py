@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from amends import Migration, Tx
+from amends.connections import Reader
 from amends.errors import Conflict
-from amends.ports import Reader
 from shop.billing.domain import Balance, Hold, HoldState, is_amount
 
 EXTERNAL = "external"

@@ -1,7 +1,7 @@
 """Is delivery consistent? Counts of slots against their bookings."""
 
 from amends.audit import Finding, Readers
-from amends.ports import Reader
+from amends.connections import Reader
 
 _SHOWN = 10
 

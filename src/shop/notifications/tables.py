@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from amends import Migration, Tx
-from amends.ports import Reader
+from amends.connections import Reader
 from shop.notifications.domain import Notification
 
 MIGRATIONS = (

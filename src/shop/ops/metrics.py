@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from amends.ports import Instance, Runtime
+from amends.pages import Instance
+from amends.ports import Runtime
 from amends.service import Service
 from amends.signals import Field, Signals
 from amends.state import ENDED

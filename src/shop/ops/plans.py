@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from amends.asking import build, input_of
 from amends.messages import Operation, type_name
-from amends.ports import Instance
+from amends.pages import Instance
 from amends.saga import Saga
 from amends.state import ENDED, Phase
 

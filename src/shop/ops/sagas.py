@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
+from amends.connections import Reader
 from amends.messages import SagaId
-from amends.ports import Instance, Mend, Reader, SagaFilter
+from amends.pages import Instance, Mend, SagaFilter
 from amends.saga import Saga
 from amends.service import Service
 from amends.state import Phase, Status

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from amends.ports import KeyScope
+from amends.pages import KeyScope
 from amends.service import Service
 from shop.billing.api import MADE, REUSED, RUNNING, Depositable
 from shop.billing.depositing import Depositing

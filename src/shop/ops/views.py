@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from amends.ports import Mend
+from amends.pages import Mend
 from amends.saga import Saga
 from amends.state import Entry
 from amends.steps import Step

@@ -8,9 +8,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.response import Stream
 
+from amends.connections import Reader
 from amends.idempotency import IdempotencyKeys, fingerprint
 from amends.messages import SagaId
-from amends.ports import KeyScope, Reader
+from amends.pages import KeyScope
 from amends.service import Service
 from shop.orders import tables
 from shop.orders.cancelling import Cancelling

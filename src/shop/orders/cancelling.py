@@ -1,11 +1,11 @@
 """Taking an order back: before the pivot its saga is turned back, after approval a second saga undoes it."""
 
 from amends.asking import input_of
+from amends.connections import Tx
 from amends.coordinator import Begin
 from amends.errors import CannotMend
 from amends.mending import Action
 from amends.messages import SagaId
-from amends.ports import Tx
 from amends.service import Service
 from shop.orders import tables
 from shop.orders.domain import Status, Wrong

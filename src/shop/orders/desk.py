@@ -12,13 +12,14 @@ import msgspec
 from amends.errors import KeyInUse, KeyReused, Overloaded
 from amends.idempotency import fingerprint
 from amends.messages import SagaId
-from amends.ports import Instance, KeyScope
+from amends.pages import KeyScope
 from amends.service import Service
 from amends.state import ENDED
 from shop.orders import tables
 from shop.orders.domain import Wrong, card_of, check_items, normal_slot
 from shop.orders.placing import OrderIntake, Placed, Placing, Result
 from shop.orders.views import encode_view, view_of
+from shop.orders.waiting import Waiting
 from shop.web.gate import Principal, Verifier
 from shop.web.problems import Answer, Problem
 from shop.web.rates import Rates
@@ -50,12 +51,13 @@ class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
 class Desk:
     """Answers requests to place an order."""
 
-    def __init__(self, service: Service, intake: OrderIntake, verifier: Verifier, rates: Rates) -> None:
-        assert service.coordinator is not None
-        self._coordinator = service.coordinator
+    def __init__(
+        self, service: Service, intake: OrderIntake, waiting: Waiting, verifier: Verifier, rates: Rates
+    ) -> None:
         self._storage = service.storage
         self._runtime = service.runtime
         self._intake = intake
+        self._waiting = waiting
         self._verifier = verifier
         self._rates = rates
 
@@ -107,44 +109,24 @@ class Desk:
         )
 
     async def _place_and_wait(self, placing: Placing, wait_s: float) -> Answer:
-        ended = self._runtime.signal()
-
-        def watch(moved: Instance) -> None:
-            if moved.state.status in ENDED:
-                ended.set()
-
-        saga = SagaId(placing.order_id)
-        self._coordinator.watch.add(saga, watch)
-        try:
+        with self._waiting.on(SagaId(placing.order_id), ended=True) as ended:
             result = await self._intake.submit(placing)
             answer = _answer(result)
             if not isinstance(result, Placed):
                 return answer
             if result.replayed:
-                await self._wait_elsewhere(result.order_id, wait_s)
+                await self._wait_elsewhere(SagaId(result.order_id), wait_s)
             else:
                 await self._runtime.within(wait_s, ended.wait())
             return await self._ended_answer(result, answer)
-        finally:
-            self._coordinator.watch.remove(saga, watch)
 
-    async def _wait_elsewhere(self, order_id: str, wait_s: float) -> None:
+    async def _wait_elsewhere(self, saga: SagaId, wait_s: float) -> None:
         """For an order that an earlier request has placed: it may have ended already."""
-        ended = self._runtime.signal()
-
-        def watch(moved: Instance) -> None:
-            if moved.state.status in ENDED:
-                ended.set()
-
-        saga = SagaId(order_id)
-        self._coordinator.watch.add(saga, watch)
-        try:
+        with self._waiting.on(saga, ended=True) as ended:
             async with self._storage.reading() as reader:
                 known = await self._storage.sagas.load(reader, [saga])
             if known[saga].state.status not in ENDED:
                 await self._runtime.within(wait_s, ended.wait())
-        finally:
-            self._coordinator.watch.remove(saga, watch)
 
     async def _ended_answer(self, placed: Placed, accepted: Answer) -> Answer:
         """201 with the final order; the 202 when it has not ended in time."""

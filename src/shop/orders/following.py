@@ -1,17 +1,18 @@
 """Follows one order's saga: what has happened, what happens, the end, as server-sent events."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from amends.history import Entry
 from amends.messages import SagaId
-from amends.ports import Instance
+from amends.pages import Instance
 from amends.service import Service
 from amends.state import ENDED
 from shop.orders import tables
 from shop.orders.sagas import place_order
 from shop.orders.views import encode_view, rfc3339, view_of
+from shop.orders.waiting import Waiting
 
 QUIET_S = 15.0
 _encode = msgspec.json.Encoder().encode
@@ -27,26 +28,18 @@ class StepEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Following:
-    """Streams of events; `stop` ends them all, so that none holds up a shutdown."""
+    """Streams of events; they end with their sagas, or when the shop closes."""
 
-    def __init__(self, service: Service, stopping: Callable[[], bool]) -> None:
-        assert service.coordinator is not None
-        self._watch = service.coordinator.watch
+    def __init__(self, service: Service, waiting: Waiting) -> None:
         self._storage = service.storage
         self._runtime = service.runtime
-        self._stopping = stopping
+        self._waiting = waiting
 
     async def events(self, order_id: str, last_seen: int) -> AsyncIterator[bytes]:
         """Each line of the history after number `last_seen`, as it comes; then the order, when its saga has ended."""
-        moved = self._runtime.signal()
         saga = SagaId(order_id)
-
-        def watch(_: Instance) -> None:
-            moved.set()
-
-        self._watch.add(saga, watch)
-        try:
-            while not self._stopping():
+        with self._waiting.on(saga) as moved:
+            while not self._waiting.over:
                 instance = await self._load(saga)
                 for number, entry in enumerate(instance.state.history[last_seen + 1 :], last_seen + 1):
                     yield _event("step", _encode(_step_event(entry)), number)
@@ -57,8 +50,6 @@ class Following:
                 if await self._runtime.within(QUIET_S, moved.wait()) is None:
                     yield b": still here\n\n"
                 moved.clear()
-        finally:
-            self._watch.remove(saga, watch)
 
     async def _load(self, saga: SagaId) -> Instance:
         async with self._storage.reading() as reader:

@@ -41,11 +41,10 @@ class HotRoute:
     async def _answer(self, headers: dict[bytes, bytes], receive: Receive) -> Answer:
         if self._stopping():
             return Problem(503, "stopping", "the shop is closing: come back", retry_after_s=1.0).answer()
-        body = await _read(receive)
-        if body is None:
-            return Problem(413, "body-too-large", f"a body has at most {MOST_BODY_BYTES} bytes").answer()
         try:
-            return await self._desk.place(headers, body)
+            return await self._desk.place(headers, await _read(receive))
+        except Problem as refusal:
+            return refusal.answer()
         except Exception as error:  # whatever broke inside, the client gets a problem like everywhere else
             self._broken(error)
             return as_problem(error).answer()
@@ -54,11 +53,15 @@ class HotRoute:
         self._signals.emit("http.failed", edge="api", path=ROUTE, error=f"{type(error).__name__}: {error}"[:500])
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None when it is too large; what is left of it isn't read."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False) and len(body) <= MOST_BODY_BYTES:
+async def _read(receive: Receive) -> bytes:
+    """The whole body. Raises 413, what is left isn't read; and 400 when the client went before it had sent all."""
+    body, more = b"", True
+    while more and len(body) <= MOST_BODY_BYTES:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "bad-request", "the body is cut off")
         body += message.get("body", b"")
-    return body if len(body) <= MOST_BODY_BYTES else None
+        more = message.get("more_body", False)
+    if len(body) > MOST_BODY_BYTES:
+        raise Problem(413, "body-too-large", f"a body has at most {MOST_BODY_BYTES} bytes")
+    return body

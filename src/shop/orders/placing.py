@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from amends.connections import Tx
 from amends.coordinator import Begin, Coordinator
 from amends.errors import KeyInUse, KeyReused, Overloaded
 from amends.idempotency import judge
 from amends.intake import Intake
 from amends.messages import SagaId
-from amends.ports import Instance, KeyScope, StoredAnswer, Tx
+from amends.pages import Instance, KeyScope, StoredAnswer
 from amends.service import Service
 from shop.orders import tables
 from shop.orders.domain import Status, Wrong, masked, total_minor

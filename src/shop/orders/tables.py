@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from amends import Migration, Tx
-from amends.ports import Reader, Row
+from amends.connections import Reader, Row
 from shop.orders.domain import Status
 
 MIGRATIONS = (

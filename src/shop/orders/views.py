@@ -7,7 +7,7 @@ import msgspec
 
 from amends.machine import Moment, start
 from amends.messages import SagaId
-from amends.ports import Instance
+from amends.pages import Instance
 from shop.orders.domain import Status
 from shop.orders.sagas import cancel_order, place_order
 from shop.orders.tables import Item, Order

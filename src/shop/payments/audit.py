@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from amends.audit import Finding, Readers
-from amends.ports import Reader, Row
+from amends.connections import Reader, Row
 from shop.payments import gateway_tables, tables
 
 _PAGE = 1000

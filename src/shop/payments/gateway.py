@@ -21,7 +21,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.exceptions import ClientException, NotFoundException
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
-from amends.ports import Runtime, Storage
+from amends.ports import Runtime, Signal, Storage
 from shop.payments import gateway_tables
 from shop.payments.gateway_wire import APPROVED, KEY_HEADER, LATE, LOST, SLOW, Authorization, Outcome, Record
 
@@ -47,10 +47,11 @@ class GatewaySettings:
 class Gateway:
     """Keeps the money: every answer is durable before it leaves."""
 
-    def __init__(self, storage: Storage, runtime: Runtime, settings: GatewaySettings) -> None:
+    def __init__(self, storage: Storage, runtime: Runtime, settings: GatewaySettings, closing: Signal) -> None:
         self._storage = storage
         self._runtime = runtime
         self._settings = settings
+        self._closing = closing
 
     async def answer(self, work: Callable[[], Awaitable[Response[Any]]]) -> Response[Any]:
         """Flaky on request: before the work, or after it."""
@@ -66,12 +67,12 @@ class Gateway:
 
     async def authorize(self, key: str, wanted: Authorization) -> Response[Any]:
         if wanted.card == SLOW and await self._find(key) is None:
-            await self._runtime.sleep(self._settings.slow_s)
+            await self._linger(self._settings.slow_s)
         record, new = await self._open(key, wanted)
         if (record.card_last4, record.amount_minor) != _shown(wanted) and record.amount_minor:
             raise ClientException(f"{KEY_HEADER} {key!r} belongs to another authorization", status_code=422)
         if new and wanted.card == LATE:
-            await self._runtime.sleep(self._settings.late_s)
+            await self._linger(self._settings.late_s)
         return _failed(500) if new and wanted.card == LOST else Response(record, status_code=_STATUS[record.state])
 
     async def capture(self, key: str) -> Response[Any]:
@@ -91,6 +92,10 @@ class Gateway:
             await gateway_tables.move(tx, key, "captured", "refunded")
             return _reached(await gateway_tables.find(tx, key), "refunded")
 
+    async def _linger(self, seconds: float) -> None:
+        """No longer than the gateway is open."""
+        await self._runtime.within(seconds, self._closing.wait())
+
     async def _find(self, key: str) -> Record | None:
         async with self._storage.reading() as reader:
             return await gateway_tables.find(reader, key)
@@ -103,9 +108,14 @@ class Gateway:
             return await gateway_tables.find(tx, key) or opened, new
 
 
-def gateway_app(storage: Storage, runtime: Runtime, settings: GatewaySettings | None = None) -> Litestar:
-    """The gateway as an ASGI application; `storage` is its own, with `gateway_tables.MIGRATIONS` applied."""
-    gateway = Gateway(storage, runtime, settings or GatewaySettings())
+def gateway_app(
+    storage: Storage, runtime: Runtime, settings: GatewaySettings | None = None, closing: Signal | None = None
+) -> Litestar:
+    """The gateway as an ASGI application; `storage` is its own, with `gateway_tables.MIGRATIONS` applied.
+
+    Once `closing` is set it answers without delay.
+    """
+    gateway = Gateway(storage, runtime, settings or GatewaySettings(), closing or runtime.signal())
     return Litestar(
         [authorize, capture, void, refund, status, health],
         dependencies={"gateway": Provide(lambda: gateway, sync_to_thread=False)},

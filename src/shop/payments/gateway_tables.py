@@ -1,7 +1,7 @@
 """The gateway's own table: what it has under each key."""
 
 from amends import Migration, Tx
-from amends.ports import Reader
+from amends.connections import Reader
 from shop.payments.gateway_wire import Record
 
 MIGRATIONS = (

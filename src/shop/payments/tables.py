@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from amends import Migration, Tx
+from amends.connections import Reader, Row
 from amends.participant import Asked
-from amends.ports import Reader, Row
 from shop.payments.domain import PaymentState, Wish
 
 MIGRATIONS = (

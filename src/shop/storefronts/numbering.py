@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from amends.ports import Reader
+from amends.connections import Reader
 from shop.orders import tables
 
 numbers_by_order = "select order_id, number, scope from keys cross join order_numbers on order_id = key"

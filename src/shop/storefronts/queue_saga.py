@@ -19,9 +19,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
+from amends.connections import Tx
 from amends.errors import AmendsError
 from amends.messages import SagaId
-from amends.ports import Runtime, Storage, Tx
+from amends.ports import Runtime, Storage
 from amends.signals import Signals
 from shop.billing import tables as billing
 from shop.billing.domain import Balance, is_amount

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from amends.ports import Instance
+from amends.pages import Instance
 from shop.orders.domain import Status
 from shop.orders.sagas import place_order
 from shop.orders.tables import Order

@@ -2,7 +2,7 @@
 
 from amends.coordinator import Begin
 from amends.messages import SagaId
-from amends.ports import Instance
+from amends.pages import Instance
 from amends.service import Service
 from amends.state import ENDED, Status
 from shop.users.domain import User, is_email

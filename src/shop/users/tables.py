@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from amends import Migration, Tx
-from amends.ports import Reader
+from amends.connections import Reader
 from shop.users.domain import User, fold
 
 MIGRATIONS = (

@@ -1,7 +1,7 @@
 """Is the warehouse consistent? What is reserved against the reservations."""
 
 from amends.audit import Finding, Readers
-from amends.ports import Reader
+from amends.connections import Reader
 
 _SHOWN = 10
 

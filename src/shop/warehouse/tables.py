@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from amends import Migration, Tx
+from amends.connections import Reader
 from amends.errors import Conflict
-from amends.ports import Reader
 from shop.warehouse.domain import Put, Stock, is_count
 
 MIGRATIONS = (

@@ -6,8 +6,9 @@ from typing import Annotated
 import msgspec
 from litestar.params import HeaderParameter
 
+from amends.connections import Tx
 from amends.idempotency import IdempotencyKeys
-from amends.ports import KeyScope, StoredAnswer, Tx
+from amends.pages import KeyScope, StoredAnswer
 from shop.web.problems import Answer
 
 KeyHeader = Annotated[

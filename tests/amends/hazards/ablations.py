@@ -11,12 +11,13 @@ from amends.adapters.sqlite import SqliteStorage, idempotency_keys
 from amends.adapters.sqlite import sagas as sagas_page
 from amends.barrier import TOMBSTONE, Verdict
 from amends.circuit import Circuits, Silence
+from amends.connections import Reader, Tx
 from amends.coordinator import Coordinator
 from amends.draft import Draft
 from amends.machine import Answer, Answered
 from amends.messages import Envelope, Operation, Outcome
+from amends.pages import BarrierRow, KeyScope, StoredAnswer
 from amends.participant_hop import ParticipantHop
-from amends.ports import BarrierRow, KeyScope, Reader, StoredAnswer, Tx
 from amends.retry import Retry
 from amends.state import Phase, Status
 from amends.steps import Kind

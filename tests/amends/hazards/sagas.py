@@ -9,7 +9,7 @@ from amends import Done, Tx
 from amends.coordinator import Begin
 from amends.errors import Fenced
 from amends.messages import Envelope, Kind, MessageId, Operation, Outcome, SagaId, encode
-from amends.ports import BarrierKey
+from amends.pages import BarrierKey
 from amends.state import Status
 from amends.testing.faults import Duplicating
 from tests.amends.hazards.worlds import FORWARD, UNDONE, command, reply_of, world

@@ -10,9 +10,10 @@ import pytest
 
 from amends import Migration
 from amends.adapters.sqlite import DataFolder, SqliteStorage
+from amends.connections import Tx
 from amends.errors import Conflict, InUse, KeyInUse, KeyReused
 from amends.idempotency import LEASE_S, IdempotencyKeys, fingerprint
-from amends.ports import KeyScope, StoredAnswer, Tx
+from amends.pages import KeyScope, StoredAnswer
 
 NOW = 2_000_000_000.0
 THINGS = (Migration(1, "things", ("create table things (name text primary key, body text not null)",)),)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from amends import Saga, retriable
+from amends.connections import Reader
 from amends.errors import Conflict, UnknownVersion
 from amends.mending import Action
 from amends.messages import Operation, SagaId
-from amends.ports import Change, Reader, Sagas
+from amends.pages import Change, Sagas
 from amends.retry import Retry
 from amends.state import Phase, Status
 from tests.amends.hazards.worlds import UNDONE, command, reply_of, world

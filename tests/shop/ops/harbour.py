@@ -8,8 +8,8 @@ from amends import Command, Done, Participant, Refusal, Saga, Tx, compensatable,
 from amends.adapters.embedded import Embedded
 from amends.coordinator import Begin
 from amends.messages import SagaId
+from amends.pages import Instance
 from amends.participant import Asked
-from amends.ports import Instance
 from amends.service import Service
 from amends.state import Phase
 

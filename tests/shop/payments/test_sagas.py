@@ -8,7 +8,7 @@ import pytest
 
 from amends import Command, Done, Participant, Refusal, Retry, Saga, Tx, compensatable, pivot
 from amends.adapters.embedded import Embedded
-from amends.ports import Instance
+from amends.pages import Instance
 from amends.state import Status
 from shop.payments import tables
 from shop.payments.caller import Caller

@@ -7,7 +7,7 @@ from typing import cast
 import apsw
 import msgspec
 
-from amends.ports import Params, Row
+from amends.connections import Params, Row
 
 _json = msgspec.json.Encoder().encode
 _EACH = "with keys(key) as (select value from json_each(?1)) "

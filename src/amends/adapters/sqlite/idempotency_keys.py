@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import apsw
 
+from amends.connections import Reader, Tx
 from amends.errors import Conflict
-from amends.ports import KeyScope, Reader, StoredAnswer, Tx
+from amends.pages import KeyScope, StoredAnswer
 
 CREATE = (
     """

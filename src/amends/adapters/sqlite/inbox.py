@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import apsw
 import msgspec
 
+from amends.connections import Reader, Tx, Value
 from amends.errors import Conflict
 from amends.messages import Envelope, Operation, Outcome
-from amends.ports import BarrierKey, BarrierRow, Reader, Tx, Value
+from amends.pages import BarrierKey, BarrierRow
 
 CREATE = (
     """

@@ -1,6 +1,6 @@
 """The page `leases`: who coordinates, with an epoch that only grows."""
 
-from amends.ports import Reader, Tx
+from amends.connections import Reader, Tx
 
 CREATE = (
     """

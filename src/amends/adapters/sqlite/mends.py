@@ -1,7 +1,8 @@
 """The page `mends`: operators' actions, asked for and recorded."""
 
+from amends.connections import Reader, Tx
 from amends.messages import SagaId
-from amends.ports import Mend, Reader, Tx
+from amends.pages import Mend
 
 CREATE = (
     """

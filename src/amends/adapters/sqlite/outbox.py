@@ -10,8 +10,8 @@ from functools import partial
 
 import msgspec
 
+from amends.connections import Reader, Tx
 from amends.messages import Envelope, MessageId
-from amends.ports import Reader, Tx
 
 CREATE = (
     """

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from amends.connections import Reader, Tx
 from amends.messages import Envelope
-from amends.ports import Parked, Reader, Tx
+from amends.pages import Parked
 
 CREATE = (
     """

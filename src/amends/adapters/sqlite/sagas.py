@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from amends.connections import Reader, Row, Tx, Value
 from amends.errors import Conflict
 from amends.history import History
 from amends.messages import SagaId
-from amends.ports import Change, Instance, Reader, Row, SagaFilter, Tx, Value
+from amends.pages import Change, Instance, SagaFilter
 from amends.state import SagaState, Status, StepState
 
 CREATE = (

@@ -17,7 +17,8 @@ from amends.adapters.sqlite.mends import SqliteMends
 from amends.adapters.sqlite.outbox import SqliteOutbox
 from amends.adapters.sqlite.parked import SqliteParking
 from amends.adapters.sqlite.sagas import SqliteSagas
-from amends.ports import Inbox, Keys, Leases, Mends, Outbox, Parking, Sagas, Tx
+from amends.connections import Tx
+from amends.pages import Inbox, Keys, Leases, Mends, Outbox, Parking, Sagas
 from amends.schema import Migration
 
 
