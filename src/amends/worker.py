@@ -80,6 +80,7 @@ class Worker:
                 await self.take(batch)
                 return True
             except Fenced:
+                self._signals.emit("worker.fenced", address=self._address)
                 raise
             except Exception as error:  # not even setting a message aside worked: nothing is acknowledged
                 self._signals.emit("worker.failed", address=self._address, error=_named(error))
@@ -164,11 +165,14 @@ class Worker:
                 self._waiting.setdefault(row.envelope.key, []).append(row)
 
     def _next_try(self, row: Parked, error: Exception) -> Parked:
-        """Classifies: what can never be right, or has spent its budget, is parked; else tried after a pause."""
-        if isinstance(error, _NEVER_RIGHT) or DEFER.spent(row.attempts):
+        """Classifies: what can never be right, or has spent its budget, is parked; else tried after a pause.
+
+        A handler that asks for another try gets it for as long as it asks.
+        """
+        asked_for = isinstance(error, TryAgain)
+        if isinstance(error, _NEVER_RIGHT) or (DEFER.spent(row.attempts) and not asked_for):
             return row._replace(retry_at=None)
-        roll = self._runtime.roll()
-        pause = DEFER.pause_s(row.attempts, roll) if not isinstance(error, TryAgain) else DEFER.base_s * (1 + roll)
+        pause = DEFER.pause_s(row.attempts, self._runtime.roll()) + (DEFER.base_s if asked_for else 0.0)
         return row._replace(retry_at=self._runtime.now() + pause)
 
 

@@ -139,6 +139,19 @@ async def test_handler_that_asks_for_another_try_gets_it_soon(bench: Bench) -> N
     assert 0.05 <= (row.retry_at or 0.0) - bench.runtime.now() <= 0.1
 
 
+async def test_handler_that_asks_for_another_try_is_asked_for_as_long_as_it_does(bench: Bench) -> None:
+    bench.broken["m"] = TryAgain("not yet")
+    await bench.bring(message("m", "k"))
+    await bench.pass_time(600, leap_s=1.0)
+    [row] = await bench.parked()
+    assert row.attempts > 3 * DEFER.attempts
+    assert bench.runtime.now() - row.parked_at > 0
+    assert row.retry_at is not None
+    bench.broken.clear()
+    await bench.pass_time(DEFER.cap_s + 1)
+    assert (bench.done, await bench.parked()) == (["m"], [])
+
+
 async def test_parked_message_goes_on_when_a_person_wants_it(bench: Bench) -> None:
     bench.broken["m"] = UnknownMessage("no handler")
     await bench.bring(message("m", "k"), message("n", "k"))
@@ -205,6 +218,7 @@ async def test_replaced_coordinator_neither_acknowledges_nor_parks(bench: Bench)
     bench.broken["m"] = Fenced("replaced")
     await bench.bring(message("m", "k"))
     assert (bench.acknowledged, await bench.parked()) == ([], [])
+    assert bench.signals == [("worker.fenced", {"address": "hotel"})]
 
 
 async def test_replaced_coordinator_does_not_spend_the_budget_of_a_deferred_message(bench: Bench) -> None:
