@@ -8,7 +8,9 @@ async with Embedded(Path("data")) as home:
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -31,14 +33,18 @@ I = TypeVar("I", bound=msgspec.Struct)  # noqa: E741
 
 
 class Embedded:
-    """Services of one process on one data folder. Raises `InUse` when another process owns the folder."""
+    """Services of one process on one data folder. Raises `InUse` when another process owns the folder.
 
-    def __init__(self, folder: Path) -> None:
+    Without a folder everything is in a temporary one, which goes at the end.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         self.runtime = AsyncioRuntime()
         self.transport = InProcess()
         self.signals = Signals()
         self.services: dict[str, Service] = {}
-        self._folder = DataFolder(folder)
+        self._leaving = ExitStack()
+        self._folder = DataFolder(folder or Path(self._leaving.enter_context(TemporaryDirectory())))
 
     async def __aenter__(self) -> Self:
         self._folder.open()
@@ -100,6 +106,7 @@ class Embedded:
         for service in self.services.values():
             await service.stop()
         self._folder.close()
+        self._leaving.close()
 
 
 def _tell(ended: "asyncio.Future[Instance]", moved: Instance) -> None:
