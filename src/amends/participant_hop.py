@@ -6,7 +6,7 @@ from functools import cache
 from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
 from amends.connections import Tx
 from amends.errors import Conflict
-from amends.messages import Envelope, Kind, MessageId, Operation, Outcome, Refusal, encode, type_name
+from amends.messages import Done, Envelope, Kind, MessageId, Operation, Outcome, Refusal, encode, type_name
 from amends.outbox import OutboxRelay
 from amends.pages import BarrierKey, BarrierRow
 from amends.participant import Answer, Asked, Call, Handler, Participant
@@ -164,8 +164,12 @@ async def _call(tx: Tx, handler: Handler, envelopes: Sequence[Envelope]) -> Sequ
         case Call.LATER:
             asked = [Asked(each.saga, each.step, each.operation.value) for each in envelopes]
             return [await function(tx, *pair) for pair in zip(messages, asked, strict=True)]
-        case Call.ONE | Call.HEAR:
+        case Call.ONE:
             return [await function(tx, message) for message in messages]
+        case Call.HEAR:
+            for message in messages:
+                await function(tx, message)
+            return [Done()] * len(messages)
 
 
 def _row_of(answer: Answer) -> BarrierRow:

@@ -186,6 +186,14 @@ async def test_event_is_heard_once(sums: Sums) -> None:
     assert sums.wire.sent == []
 
 
+async def test_event_that_was_heard_waits_for_no_reply(sums: Sums) -> None:
+    event = command(Heard("a"), saga="")
+    await sums.hop.hop([event])
+    async with sums.storage.reading() as reader:
+        [row] = (await sums.storage.inbox.known(reader, [event.id])).values()
+    assert (row.outcome, row.ask) == (Outcome.DONE, None)
+
+
 async def test_event_of_a_saga_is_heard_once(sums: Sums) -> None:
     for _ in range(2):
         await sums.hop.hop([command(Heard("a"), saga="s1")])
