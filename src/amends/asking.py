@@ -81,7 +81,7 @@ def open_asks(state: SagaState) -> list[Ask]:
     for at, step in enumerate(state.steps):
         if step.due is not None and step.phase in (Phase.ASKED, Phase.UNDOING):
             undo = step.phase is Phase.UNDOING
-            asks.append(Ask(at, Operation.COMPENSATION if undo else Operation.ACTION, step.attempts))
+            asks.append(Ask(at, Operation.COMPENSATION if undo else Operation.ACTION, step.attempts, step.again))
     return asks
 
 

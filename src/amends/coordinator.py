@@ -25,6 +25,7 @@ from amends.pages import Change, Instance
 from amends.ports import Runtime, Storage
 from amends.saga import Saga
 from amends.signals import Signals
+from amends.state import ENDED
 from amends.watch import Watch
 
 I = TypeVar("I", bound=msgspec.Struct)  # noqa: E741
@@ -101,7 +102,8 @@ class Coordinator:
             envelopes += asked
         await self._storage.sagas.insert(tx, fresh)
         await self._relay.put(tx, envelopes)
-        tx.after_commit(lambda: self._committed(fresh, started=len(fresh)))
+        ended = sum(each.state.status in ENDED for each in fresh)
+        tx.after_commit(lambda: self._committed(fresh, started=len(fresh), ended=ended))
         return fresh
 
     async def hop(self, batch: Sequence[Envelope]) -> None:

@@ -166,7 +166,7 @@ class Draft:
         """The same command, a further attempt; patience grows by the back-off."""
         old = self.steps[at]
         patience = self._budget(at).pause_s(old.attempts, self.roll)
-        self._send(at, old.phase, old.attempts + 1, patience)
+        self._send(at, old.phase, old.attempts + 1, patience, old.again)
 
     def reopen(self, at: int, again: bool) -> None:
         """A person has a stuck step asked afresh, with a whole budget."""
@@ -186,7 +186,7 @@ class Draft:
     def _send(self, at: int, phase: Phase, attempt: int, patience: float = 0.0, again: bool = False) -> None:
         due = self.now + self.saga.steps[at].timeout_s + patience
         reply = self.steps[at].reply
-        self.steps[at] = StepState(phase, attempt, self.now, due, reply)
+        self.steps[at] = StepState(phase, attempt, self.now, due, reply, again)
         undo = phase is Phase.UNDOING
         self.asks.append(Ask(at, Operation.COMPENSATION if undo else Operation.ACTION, attempt, again))
         self.note(at, phase, str(attempt) if attempt > 1 else "")

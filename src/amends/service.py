@@ -51,9 +51,9 @@ class Service:
         """Takes the lease over, sends what a crash left, then takes messages."""
         if self.coordinator is not None:
             await self.coordinator.acquire(self.name)
+        await self.relay.sweep(everything=True)
         for worker in self.workers:
             await worker.start()
-        await self.relay.sweep(everything=True)
         self._ticker.start(f"{self.name} timers")
 
     async def stop(self) -> None:

@@ -47,7 +47,7 @@ class StepState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a step stands, since `at`.
 
     `attempts` counts the asks of the present operation; `due` is the Unix time at which patience ends; `reply` is the
-    answer as JSON, kept when it says more than done.
+    answer as JSON, kept when it says more than done; `again`: a person has it asked anew, although it was refused.
     """
 
     phase: Phase = Phase.WAITING
@@ -55,6 +55,7 @@ class StepState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     at: float = 0.0
     due: float | None = None
     reply: bytes | None = None
+    again: bool = False
 
 
 class SagaState(msgspec.Struct, frozen=True, gc=False):

@@ -20,6 +20,7 @@ from amends.signals import Signals
 Hop = Callable[[Sequence[Envelope]], Awaitable[None]]
 
 MOST = 1000
+_LOAD_EVERY_S = 1.0
 DEFER = Retry(attempts=8, base_s=0.05, cap_s=10.0)
 _NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage)
 
@@ -45,15 +46,13 @@ class Worker:
         self._signals = signals
         self._most = most
         self._waiting: dict[str, list[Parked]] = {}
+        self._load_at = 0.0
         self._stopping = False
         self._task: Task | None = None
 
     async def start(self) -> None:
-        """Goes on with what was parked for its address; other workers of the service share the table."""
-        async with self._storage.reading() as reader:
-            for row in await self._storage.parking.all(reader, limit=10_000):
-                if row.envelope.to == self._address:
-                    self._waiting.setdefault(row.envelope.key, []).append(row)
+        """Goes on with what was parked for its address."""
+        await self._load()
         self._task = self._runtime.spawn(self._run(), self._address)
 
     def stop(self) -> None:
@@ -106,16 +105,29 @@ class Worker:
     async def retry_due(self) -> None:
         """Gives deferred messages their next try; a key whose head succeeds goes on with the ones behind."""
         now = self._runtime.now()
+        if self._waiting and now >= self._load_at:
+            await self._load()
         for key in [key for key, rows in self._waiting.items() if _is_due(rows[0], now)]:
             while rows := self._waiting.get(key):
                 if not await self._retry(rows[0]):
                     break
 
+    async def _load(self) -> None:
+        """Other workers of the service share the table; a person may have changed it from outside."""
+        self._load_at = self._runtime.now() + _LOAD_EVERY_S
+        self._waiting.clear()
+        async with self._storage.reading() as reader:
+            for row in await self._storage.parking.all(reader, limit=10_000):
+                if row.envelope.to == self._address:
+                    self._waiting.setdefault(row.envelope.key, []).append(row)
+
     async def unpark(self, ids: Sequence[str]) -> None:
         """A person has parked messages tried again at once."""
-        for rows in self._waiting.values():
-            if rows[0].envelope.id in ids:
-                rows[0] = rows[0]._replace(retry_at=self._runtime.now(), attempts=0)
+        heads = [rows[0] for rows in self._waiting.values() if rows[0].envelope.id in ids]
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            for row in heads:
+                await self._storage.parking.update(tx, row._replace(retry_at=tx.now, attempts=0))
+        await self._load()
 
     async def _retry(self, row: Parked) -> bool:
         try:

@@ -5,6 +5,7 @@ import itertools
 import msgspec
 import pytest
 
+from amends.asking import open_asks
 from amends.draft import Ask
 from amends.errors import CannotMend
 from amends.history import Entry, History
@@ -230,3 +231,12 @@ def test_pause_after_a_failure_is_spread_by_the_roll() -> None:
         advance(saga, state, Answer("s0", ACTION, 1, FAILED), at(roll=roll)).state.steps[0].due for roll in (0.0, 0.9)
     ]
     assert dues == pytest.approx([NOW, NOW + 0.09])
+
+
+def test_step_that_a_person_has_asked_anew_stays_so_until_it_is_answered() -> None:
+    saga = saga_of("c r")
+    state = advance(saga, start(saga, at()).state, Answer("s0", ACTION, 1, DONE), at()).state
+    state = advance(saga, state, Answer("s1", ACTION, 1, REFUSED, "OutOfStock"), at()).state
+    state = mend(saga, state, Action.RETRY, "ann: it is mended", at()).state
+    assert [ask.again for ask in open_asks(state)] == [True]
+    assert [ask.again for ask in expire(saga, state, at(NOW + 100)).asks] == [True]

@@ -237,3 +237,24 @@ async def test_stop_lets_the_present_hop_finish(bench: Bench) -> None:
     await bench.worker.stopped()
     await bench.bring(message("n", "k"))
     assert bench.done == ["m"]
+
+
+async def test_parked_message_that_a_person_frees_from_outside_is_tried_again(bench: Bench) -> None:
+    bench.broken["m"] = UnknownMessage("no handler")
+    await bench.bring(message("m", "k"), message("n", "k"))
+    [head, _] = await bench.parked()
+    bench.broken.clear()
+    async with bench.storage.transaction(bench.runtime.now()) as tx:
+        await bench.storage.parking.update(tx, head._replace(retry_at=tx.now, attempts=0))
+    await bench.pass_time(2)
+    assert bench.done == ["m", "n"]
+    assert await bench.parked() == []
+
+
+async def test_parked_message_that_a_person_drops_lets_its_key_go_on(bench: Bench) -> None:
+    bench.broken["m"] = UnknownMessage("no handler")
+    await bench.bring(message("m", "k"), message("n", "k"))
+    async with bench.storage.transaction(bench.runtime.now()) as tx:
+        await bench.storage.parking.remove(tx, ["m"])
+    await bench.pass_time(2)
+    assert bench.done == ["n"]

@@ -20,21 +20,32 @@ on conflict (track) do update set version = excluded.version
 
 def migrate(connection: apsw.Connection, database: str, own: Sequence[Migration]) -> list[str]:
     """Applies what is missing of the library's schema and of the service's own, in one transaction."""
+    connection.execute("begin immediate")
+    try:
+        applied = _apply(connection, database, own)
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return applied
+
+
+def _apply(connection: apsw.Connection, database: str, own: Sequence[Migration]) -> list[str]:
     applied: list[str] = []
-    with connection:
-        connection.execute(_CREATE)
-        for track, migrations in (("amends", LIBRARY), ("service", own)):
-            version = next(connection.execute(_READ, {"track": track}), (0,))[0]
-            for migration in missing(database, track, version, migrations):
-                for statement in migration.statements:
-                    connection.execute(_native(statement))
-                connection.execute(_WRITE, {"track": track, "version": migration.number})
-                applied.append(f"{database}: {track} {migration.number} {migration.name}")
+    connection.execute(_CREATE)
+    for track, migrations in (("amends", LIBRARY), ("service", own)):
+        version = next(connection.execute(_READ, {"track": track}), (0,))[0]
+        for migration in missing(database, track, version, migrations):
+            for statement in migration.statements:
+                connection.execute(_native(statement))
+            connection.execute(_WRITE, {"track": track, "version": migration.number})
+            applied.append(f"{database}: {track} {migration.number} {migration.name}")
     return applied
 
 
 def _native(statement: str) -> str:
     """A table with a primary key is kept in its order, without a second tree for row ids."""
     text = statement.strip()
-    table = text.lower().startswith("create table") and "primary key" in text.lower()
+    lower = text.lower()
+    table = lower.startswith("create table") and "primary key" in lower and "integer primary key" not in lower
     return f"{text} without rowid" if table and text.endswith(")") else text
