@@ -1,12 +1,12 @@
 """Placing orders: many buyers' orders in one transaction — keys, prices, orders, sagas, first commands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from amends.connections import Tx
 from amends.coordinator import Begin, Coordinator
 from amends.errors import KeyInUse, KeyReused, Overloaded
-from amends.idempotency import judge
+from amends.idempotency import RUNNING, judge
 from amends.intake import Intake
 from amends.messages import SagaId
 from amends.pages import Instance, KeyScope, StoredAnswer
@@ -82,9 +82,18 @@ class OrderIntake:
             await tables.insert_orders(tx, batch.orders)
             await self._number(tx, batch)
             batch.render(instances)
-            await self._storage.keys.insert(tx, batch.answers)
+            await self._store(tx, batch.answers, known)
             await self._render_replayed(tx, batch)
         return batch.results
+
+    async def _store(
+        self, tx: Tx, answers: Sequence[tuple[KeyScope, StoredAnswer]], known: Collection[KeyScope]
+    ) -> None:
+        """A known key that is answered only now had been claimed by a request that crashed: it is taken over."""
+        await self._storage.keys.insert(tx, [pair for pair in answers if pair[0] not in known])
+        for key, answer in answers:
+            if key in known:
+                await self._storage.keys.replace(tx, key, answer)
 
     async def _render_replayed(self, tx: Tx, batch: "Batch") -> None:
         """The first view of an order is made from its row again: it is not worth storing twice."""
@@ -141,7 +150,7 @@ class Batch:
         at = len(self.results)
         result = self._decide(placing, at)
         self.results.append(result)
-        if placing.key is not None and isinstance(result, Wrong) and placing.key not in self._known:
+        if placing.key is not None and isinstance(result, Wrong) and not self._answered(placing.key):
             self._first.setdefault(placing.key, (at, placing.fingerprint))
 
     def render(self, instances: Sequence[Instance]) -> None:
@@ -173,6 +182,9 @@ class Batch:
             return Overloaded("too many orders are in flight: come back", retry_after_s=1.0)
         self._open(placing, total, at)
         return Placed(placing.order_id, b"")
+
+    def _answered(self, key: KeyScope) -> bool:
+        return key in self._known and self._known[key].status != RUNNING
 
     def _repeated(self, key: KeyScope, fingerprint: bytes, at: int) -> Result | None:
         """The stored answer, or that of an earlier request in this very batch."""

@@ -31,13 +31,13 @@ async def answer_once(
 ) -> Answer:
     """The answer of `effect`, stored, refusal or not; or the stored one again. Raises `KeyReused`, `KeyInUse`.
 
-    `wanted` is the request's fingerprint.
+    `wanted` is the request's fingerprint. The key goes in first: whoever asks meanwhile waits for this transaction.
     """
-    stored = await keys.first(tx, scope, wanted)
+    stored = await keys.claim(tx, scope, wanted)
     if stored is not None:
         headers = [(name.encode(), value.encode()) for name, value in _decode(stored.headers)]
         return Answer(stored.status, [*headers, REPLAYED], stored.body)
     answer = await effect()
     kept = _encode([(name.decode(), value.decode()) for name, value in answer.headers])
-    await keys.store(tx, [(scope, StoredAnswer(wanted, answer.status, kept, answer.body, 0.0))])
+    await keys.finish(tx, scope, StoredAnswer(wanted, answer.status, kept, answer.body, 0.0))
     return answer
