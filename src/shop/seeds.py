@@ -47,8 +47,8 @@ async def _sow_slots(service: Service) -> None:
 async def _sow_demo_user(service: Service, accounts: Accounts) -> None:
     try:
         user = await accounts.join(DEMO_EMAIL, DEMO_NAME, DEMO_PASSWORD)
-    except Problem:  # a crash came between the user and the catalogue
-        return
+    except Problem:  # a crash came between the user and the catalogue: the money may be missing
+        user = await accounts.sign_in(DEMO_EMAIL, DEMO_PASSWORD, "the first start")
     async with service.storage.transaction(service.runtime.now()) as tx:
         await billing.open_wallet(tx, user.id, "shop")
         await billing.deposit(tx, f"{user.id}/welcome", user.id, DEMO_MONEY_MINOR)
