@@ -16,11 +16,11 @@ import apsw
 import msgspec
 
 from amends.adapters.sqlite.connection import connect
-from bench import inprocess
+from bench import inprocess, stock
 
 SAMPLES = 100
 _PASSING = frozenset({"outbox", "parked", "mends", "leases", "epochs", "schema_versions"})
-_COURIERS_FROM = 1_000
+_COURIERS_A_SLOT = SAMPLES // stock.SLOTS
 
 # An id of UUIDv7's form, older than any that is made now: the copies come before what is placed later.
 _COPIES = """
@@ -63,7 +63,10 @@ class Column(NamedTuple):
 
 
 async def filled(count: int) -> Path:
-    """The folder of a shop with so many finished sagas; made when it isn't in the cache, or is of another schema."""
+    """The folder of a shop with so many finished sagas, a multiple of 100.
+
+    It is made when the cache holds none, or one of another schema.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amends-bench"
     draft = cache / "draft"
     shutil.rmtree(draft, ignore_errors=True)
@@ -145,7 +148,7 @@ def _value(column: Column, fresh_key: bool) -> str:
     if fresh_key:
         return "copies.fresh_key"
     if column.name == "courier":
-        return f"{_COURIERS_FROM} + copies.n"
+        return f"found.courier + {_COURIERS_A_SLOT} * (copies.n / {SAMPLES} + 1)"
     source = f"found.{column.name}"
     match column.type.lower():
         case "text":
