@@ -1,0 +1,1 @@
+"""The commands of `amends`, a module for each group."""

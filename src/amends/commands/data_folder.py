@@ -1,0 +1,48 @@
+"""Commands on the whole data folder: migrate, check."""
+
+from argparse import ArgumentParser, Namespace
+
+from amends.commands.command import NO, OK, Command, Desk
+from amends.commands.screen import clean, styled
+from amends.invariants import audit
+
+
+def _nothing(_: ArgumentParser) -> None:
+    """No options of its own."""
+
+
+async def _migrate(desk: Desk, _: Namespace) -> int:
+    applied = await desk.folder.migrate()
+    if desk.screen.json:
+        desk.screen.data(applied)
+    else:
+        desk.screen.line("\n".join(applied) or "every database has the schema of this program")
+    return OK
+
+
+async def _check(desk: Desk, _: Namespace) -> int:
+    async with desk.folder.open() as storages:
+        findings = await audit(desk.app, storages, desk.runtime.now())
+    if desk.screen.json:
+        desk.screen.data([each._asdict() for each in findings])
+    else:
+        rows = [
+            (
+                each.name,
+                styled("yes" if each.holds else "NO"),
+                ", ".join(f"{key} {n}" for key, n in each.figures.items()),
+            )
+            for each in findings
+        ]
+        desk.screen.table(rows, ("invariant", "holds", "figures"), keep=(1,))
+        for each in (finding for finding in findings if not finding.holds):
+            desk.screen.line(styled("NO") + clean(f" {each.name}: {each.detail}"))
+    return OK if all(each.holds for each in findings) else NO
+
+
+COMMANDS = (
+    Command(
+        "migrate", "bring every database to this program's schema", "amends migrate --data data", _nothing, _migrate
+    ),
+    Command("check", "is everything in the data folder consistent?", "amends check --json", _nothing, _check),
+)
