@@ -22,7 +22,7 @@ from amends.audit import Finding, Readers
 MIGRATIONS = {
     "trips": [Migration(1, "trips", ("create table trips (id text primary key)",))],
     "flights": [Migration(1, "flights", ("create table weather (storm integer not null)",))],
-    "hotels": [Migration(1, "hotels", ("create table rooms (id text primary key)",))],
+    "hotels": [Migration(1, "rooms", ("create table rooms (id text primary key)",))],
 }
 BEACH = "beach"  # its hotel can't be cancelled: the trip gets stuck
 

@@ -29,10 +29,10 @@ class Visitor:
     async def open(self) -> AsyncIterator[dict[str, Storage]]:
         """The storages by name. Raises `StorageError` for a missing folder, `WrongSchema` for another version."""
         self._check_folder()
-        for name in self._databases:
-            if self._missing(name):
-                mend = f"stop the program and run `amends --data {self.folder} migrate`"
-                raise WrongSchema(f"database {name!r} in {self.folder} has an older schema than this program: {mend}")
+        behind = [name for name in self._databases if self._missing(name)]
+        if behind:
+            mend = f"stop the program and run `amends --data {self.folder} migrate`"
+            raise WrongSchema(f"{', '.join(behind)} in {self.folder}: an older schema than this program's; {mend}")
         storages = {name: SqliteStorage(self._path(name), own) for name, own in self._databases.items()}
         try:
             yield dict(storages)
