@@ -32,7 +32,6 @@ class Drawn(NamedTuple):
     rail: str
     asks: str
     note: str
-    kind: Kind | None = None
 
 
 def drawing(saga: Saga[Any]) -> list[Drawn]:
@@ -43,7 +42,7 @@ def drawing(saga: Saga[Any]) -> list[Drawn]:
         lines += [Drawn(rail, "", "")] if number else []
         for place, at in enumerate(group):
             step = saga.steps[at]
-            lines.append(Drawn(f"{_mark(rail, place, len(group), step.kind)} {step.name}", *_words(step), step.kind))
+            lines.append(Drawn(f"{_mark(rail, place, len(group), step.kind)} {step.name}", *_words(step)))
     return lines
 
 

@@ -2,10 +2,10 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
+from amends.adapters.sqlite.visitor import Visitor
 from amends.app import App
 from amends.commands.screen import Screen
 from amends.errors import AmendsError
@@ -20,24 +20,11 @@ class Unusable(AmendsError):
     """The command can't be carried out as it was given."""
 
 
-class Folder(Protocol):
-    """A data folder seen from outside."""
-
-    folder: Path
-
-    def open(self) -> AbstractAsyncContextManager[dict[str, Storage]]: ...
-
-    def owner(self) -> str | None:
-        """The process that owns it, or None."""
-
-    async def migrate(self) -> list[str]: ...
-
-
 class Desk(NamedTuple):
     """Where a command works: the program's `App`, the data folder, the screen, the clock."""
 
     app: App
-    folder: Folder
+    folder: Visitor
     screen: Screen
     runtime: Runtime
 
@@ -48,14 +35,18 @@ class Desk(NamedTuple):
             yield {name: storages[name] for name in self.app.sagas}
 
 
+def _no_options(_: ArgumentParser) -> None:
+    """Only those that all commands have."""
+
+
 class Command(NamedTuple):
-    """`options` declares its arguments, `run` returns the exit code."""
+    """`run` returns the exit code, `options` declares the arguments."""
 
     name: str
     help: str
     example: str
-    options: Callable[[ArgumentParser], object]
     run: Callable[[Desk, Namespace], Awaitable[int]]
+    options: Callable[[ArgumentParser], None] = _no_options
 
 
 async def find_saga(storages: dict[str, Storage], id: str) -> tuple[str, Instance] | None:

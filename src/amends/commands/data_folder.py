@@ -1,22 +1,15 @@
 """Commands on the whole data folder: migrate, check."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 from amends.commands.command import NO, OK, Command, Desk
 from amends.commands.screen import clean, styled
 from amends.invariants import audit
 
 
-def _nothing(_: ArgumentParser) -> None:
-    """No options of its own."""
-
-
 async def _migrate(desk: Desk, _: Namespace) -> int:
     applied = await desk.folder.migrate()
-    if desk.screen.json:
-        desk.screen.data(applied)
-    else:
-        desk.screen.line("\n".join(applied) or "every database has the schema of this program")
+    desk.screen.show(applied, [(line,) for line in applied], (), (), "every database has the schema of this program")
     return OK
 
 
@@ -41,8 +34,6 @@ async def _check(desk: Desk, _: Namespace) -> int:
 
 
 COMMANDS = (
-    Command(
-        "migrate", "bring every database to this program's schema", "amends migrate --data data", _nothing, _migrate
-    ),
-    Command("check", "is everything in the data folder consistent?", "amends check --json", _nothing, _check),
+    Command("migrate", "bring every database to this program's schema", "amends migrate --data data", _migrate),
+    Command("check", "is everything in the data folder consistent?", "amends check --json", _check),
 )

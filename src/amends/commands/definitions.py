@@ -43,5 +43,5 @@ async def _graph(desk: Desk, options: Namespace) -> int:
 
 
 COMMANDS = (
-    Command("graph", "show a saga's definition", "amends graph place-order --svg place-order.svg", _options, _graph),
+    Command("graph", "show a saga's definition", "amends graph place-order --svg place-order.svg", _graph, _options),
 )

@@ -10,7 +10,7 @@ from amends.connections import Reader
 from amends.pages import Instance, Parked, SagaFilter
 from amends.plan import at_work, is_stuck, stuck_entry
 from amends.ports import Storage
-from amends.state import Phase, Status
+from amends.state import Status
 from amends.timeline import step_names
 
 _MOST = 10_000
@@ -29,10 +29,13 @@ class Found(NamedTuple):
         """The steps at which it stands."""
         return [self.steps[at] for at in at_work(self.instance.state)]
 
+    def age(self, now: float) -> float:
+        return now - self.instance.started_at
+
     def data(self, now: float) -> dict[str, object]:
-        id, name, version, _, state, *_, started_at = self.instance
+        id, name, version, _, state, *_ = self.instance
         who = {"id": id, "name": name, "version": version, "database": self.database}
-        return who | {"state": state.status, "at": self.at, "cause": state.cause, "age_s": round(now - started_at, 3)}
+        return who | {"state": state.status, "at": self.at, "cause": state.cause, "age_s": round(self.age(now), 3)}
 
 
 def whole(text: str) -> int:
@@ -67,13 +70,9 @@ async def _sagas(desk: Desk, options: Namespace) -> int:
             raise Unusable(f"no sagas in a database {options.db!r}: they are in {', '.join(storages)}")
         chosen = {name: storages[name] for name in storages if options.db in (None, name)}
         found = (await find(desk, chosen, wanted, options.step))[: options.limit]
-    if desk.screen.json:
-        desk.screen.data([each.data(now) for each in found])
-    else:
-        rows = [
-            (each.instance.id, each.instance.name, where(each), _since(each.instance.started_at, now)) for each in found
-        ]
-        desk.screen.table(rows, ("id", "saga", "state", "age"), keep=(0, 3), none="no such saga")
+    rows = [(each.instance.id, each.instance.name, where(each), duration(each.age(now))) for each in found]
+    data = [each.data(now) for each in found]
+    desk.screen.show(data, rows, ("id", "saga", "state", "age"), keep=(0, 3), none="no such saga")
     return OK
 
 
@@ -83,23 +82,20 @@ async def find(desk: Desk, storages: dict[str, Storage], wanted: SagaFilter, ste
     for database, storage in storages.items():
         async with storage.reading() as reader:
             rows = await storage.sagas.find(reader, wanted) if step is None else await _moving(storage, reader, wanted)
-            found += [
-                Found(database, each, step_names(desk.app.definition(each.name, each.version), each.state))
-                for each in rows
-            ]
+        found += [found_in(desk, database, each) for each in rows]
     found.sort(key=lambda each: each.instance.id, reverse=True)
     return [each for each in found if step is None or step in each.at]
 
 
+def found_in(desk: Desk, database: str, each: Instance) -> Found:
+    return Found(database, each, step_names(desk.app.definition(each.name, each.version), each.state))
+
+
 async def _moving(storage: Storage, reader: Reader, wanted: SagaFilter) -> list[Instance]:
-    started = float("inf") if wanted.started_before is None else wanted.started_before
-    return [
-        each
-        for each in await storage.sagas.in_flight(reader)
-        if wanted.status in (None, each.state.status)
-        and wanted.name in (None, each.name)
-        and each.started_at <= started
-    ]
+    before = wanted.started_before or float("inf")
+    young = [each for each in await storage.sagas.in_flight(reader) if each.started_at <= before]
+    named = [each for each in young if wanted.name in (None, each.name)]
+    return [each for each in named if wanted.status in (None, each.state.status)]
 
 
 def where(each: Found) -> Cell:
@@ -111,41 +107,28 @@ def where(each: Found) -> Cell:
     return styled(state.status, (doing + steps if steps else "") + (f": {why}" if why else ""))
 
 
-def _since(at: float, now: float) -> str:
-    return duration(now - at)
-
-
 async def _stuck(desk: Desk, _: Namespace) -> int:
     now = desk.runtime.now()
     async with desk.sagas() as storages:
         found = await find(desk, storages, SagaFilter(Status.STUCK, limit=_MOST))
     messages = [each for each in await _parked_messages(desk) if is_stuck(each[1])]
-    steps = [(each, at, stuck_entry(each.instance.state, at)) for each in found for at in _stuck_steps(each.instance)]
-    if desk.screen.json:
-        sagas = [
-            each.data(now) | {"step": each.steps[at], "since": line.at, "why": line.detail} for each, at, line in steps
-        ]
-        desk.screen.data({"sagas": sagas, "messages": [_message(*each) for each in messages]})
-        return OK
-    rows = [
-        (each.instance.id, each.instance.name, f"{each.steps[at]}: {line.detail}", _since(line.at, now))
-        for each, at, line in steps
-    ]
-    desk.screen.table(rows, ("saga", "name", "stuck at", "for"), keep=(0, 3), none="no saga is stuck")
-    _show_messages(desk, messages, now, "no message is parked")
+    sagas, rows = [], []
+    for each in found:
+        for at in at_work(each.instance.state):
+            line, name = stuck_entry(each.instance.state, at), each.steps[at]
+            sagas.append(each.data(now) | {"step": name, "since": line.at, "why": line.detail})
+            told = f"{name}: {line.detail}", duration(now - line.at)
+            rows.append((each.instance.id, each.instance.name, *told))
+    data = {"sagas": sagas, "messages": [_message(*each) for each in messages]}
+    desk.screen.show(data, rows, ("saga", "name", "stuck at", "for"), keep=(0, 3), none="no saga is stuck")
+    if not desk.screen.json:
+        _show_messages(desk, messages, now, "no message is parked")
     return OK
-
-
-def _stuck_steps(instance: Instance) -> list[int]:
-    return [at for at, step in enumerate(instance.state.steps) if step.phase is Phase.STUCK]
 
 
 async def _parked(desk: Desk, _: Namespace) -> int:
     messages = await _parked_messages(desk)
-    if desk.screen.json:
-        desk.screen.data([_message(*each) for each in messages])
-    else:
-        _show_messages(desk, messages, desk.runtime.now(), "no message is parked or deferred")
+    _show_messages(desk, messages, desk.runtime.now(), "no message is parked or deferred")
     return OK
 
 
@@ -167,10 +150,11 @@ def _message(database: str, parked: Parked) -> dict[str, object]:
 
 def _show_messages(desk: Desk, messages: Sequence[tuple[str, Parked]], now: float, none: str) -> None:
     rows = [
-        (each.envelope.id, each.envelope.type, each.error, _next_try(each, now), _since(each.parked_at, now))
+        (each.envelope.id, each.envelope.type, each.error, _next_try(each, now), duration(now - each.parked_at))
         for _, each in messages
     ]
-    desk.screen.table(rows, ("message", "type", "error", "next try", "for"), keep=(0, 3, 4), none=none)
+    head = ("message", "type", "error", "next try", "for")
+    desk.screen.show([_message(*each) for each in messages], rows, head, keep=(0, 3, 4), none=none)
 
 
 def _next_try(each: Parked, now: float) -> Cell:
@@ -179,12 +163,8 @@ def _next_try(each: Parked, now: float) -> Cell:
     return "later" if each.retry_at is None else f"in {duration(each.retry_at - now)}"
 
 
-def _nothing(_: ArgumentParser) -> None:
-    """No options of its own."""
-
-
 COMMANDS = (
-    Command("sagas", "list sagas, newest first", "amends sagas --state stuck --older-than 5m", _sagas_options, _sagas),
-    Command("stuck", "list what needs a person: sagas and messages", "amends stuck", _nothing, _stuck),
-    Command("parked", "list messages that were set aside", "amends parked --json", _nothing, _parked),
+    Command("sagas", "list sagas, newest first", "amends sagas --state stuck --older-than 5m", _sagas, _sagas_options),
+    Command("stuck", "list what needs a person: sagas and messages", "amends stuck", _stuck),
+    Command("parked", "list messages that were set aside", "amends parked --json", _parked),
 )

@@ -2,6 +2,7 @@
 
 import getpass
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from typing import NamedTuple
 
 from amends.commands.command import NO, OK, Command, Desk, Unusable, find_saga, no_saga
@@ -28,7 +29,7 @@ class Asked(NamedTuple):
 
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the saga's id")
-    _step_option(parser)
+    parser.add_argument("--step", default="", help="only this step (default: every stuck step)")
     _common(parser)
 
 
@@ -42,12 +43,8 @@ def _retry_options(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("id", metavar="ID", nargs="?", help="the id of a saga, or of a parked message")
     which.add_argument("--all", action="store_true", help="every stuck saga")
-    _step_option(parser)
-    _common(parser)
-
-
-def _step_option(parser: ArgumentParser) -> None:
     parser.add_argument("--step", default="", help="only this step (default: every stuck step)")
+    _common(parser)
 
 
 def _common(parser: ArgumentParser) -> None:
@@ -56,19 +53,7 @@ def _common(parser: ArgumentParser) -> None:
     parser.add_argument("--wait", type=float, default=5.0, metavar="S", help="seconds to wait for it (default: 5)")
 
 
-async def _retry(desk: Desk, options: Namespace) -> int:
-    return await _mend(desk, options, Action.RETRY)
-
-
-async def _skip(desk: Desk, options: Namespace) -> int:
-    return await _mend(desk, options, Action.SKIP)
-
-
-async def _resolve(desk: Desk, options: Namespace) -> int:
-    return await _mend(desk, options, Action.RESOLVE)
-
-
-async def _mend(desk: Desk, options: Namespace, action: Action) -> int:
+async def _mend(action: Action, desk: Desk, options: Namespace) -> int:
     if not options.why.strip():
         raise Unusable("--why is empty: say why, it is recorded")
     who = options.who or _login()
@@ -124,11 +109,8 @@ async def _results(desk: Desk, asked: list[Asked], wait_s: float) -> dict[str, s
 def _show(desk: Desk, asked: list[Asked], results: dict[str, str]) -> int:
     waiting = AT_START if desk.folder.owner() is None else NOT_YET
     told = [each._replace(result=results.get(each.id, waiting)) for _, each in asked]
-    if desk.screen.json:
-        desk.screen.data([each._asdict() for each in told])
-    else:
-        rows = [(each.saga, each.action, each.result) for each in told]
-        desk.screen.table(rows, keep=(0, 1), none="no saga is stuck")
+    rows = [(each.saga, each.action, each.result) for each in told]
+    desk.screen.show([each._asdict() for each in told], rows, (), keep=(0, 1), none="no saga is stuck")
     return OK if all(each.result in (DONE, AT_START) for each in told) else NO
 
 
@@ -140,7 +122,7 @@ async def _retry_message(desk: Desk, storages: dict[str, Storage], id: str, wait
             async with storage.transaction(desk.runtime.now()) as tx:
                 await storage.parking.update(tx, row._replace(retry_at=tx.now, attempts=0))
             result = await _outcome(desk, storage, id, wait_s)
-            desk.screen.data({"message": id, "result": result}) if desk.screen.json else desk.screen.line(result)
+            desk.screen.show({"message": id, "result": result}, [(id, "retry", result)], (), keep=(0, 1))
             return OK if result in (DONE, AT_START) else NO
     raise no_saga(id, desk.app.sagas)
 
@@ -171,22 +153,12 @@ def _login() -> str:
         raise Unusable("nobody is logged in here: say who with --who NAME") from None
 
 
-COMMANDS = (
-    Command(
-        "retry", "ask stuck steps afresh", 'amends retry 0198f2a4-… --why "the gateway is back"', _retry_options, _retry
-    ),
-    Command(
-        "skip",
-        "give a stuck step up",
-        'amends skip 0198f2a4-… --step notify --why "no such address"',
-        _skip_options,
-        _skip,
-    ),
-    Command(
-        "resolve",
-        "say that it was done by hand",
-        'amends resolve 0198f2a4-… --why "refunded by hand"',
-        _options,
-        _resolve,
-    ),
+_HELP = {
+    Action.RETRY: ("ask stuck steps afresh", 'amends retry 0198f2a4-… --why "the gateway is back"', _retry_options),
+    Action.SKIP: ("give a stuck step up", 'amends skip 0198f2a4-… --step notify --why "no address"', _skip_options),
+    Action.RESOLVE: ("say that it was done by hand", 'amends resolve 0198f2a4-… --why "refunded by hand"', _options),
+}
+COMMANDS = tuple(
+    Command(action.value, help, example, partial(_mend, action), options)
+    for action, (help, example, options) in _HELP.items()
 )

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from amends.commands.command import OK, Command, Desk, find_saga, no_saga
-from amends.commands.looking import Found, where
+from amends.commands.looking import Found, found_in, where
 from amends.commands.screen import Cell, clean, duration, styled
 from amends.pages import Mend
 from amends.plan import Ahead, planned, would_undo
 from amends.saga import Saga
-from amends.timeline import step_names, timeline
+from amends.timeline import timeline
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -29,7 +29,7 @@ async def _saga(desk: Desk, options: Namespace) -> int:
         async with storages[database].reading() as reader:
             mends = await storages[database].mends.of_saga(reader, instance.id)
     saga = desk.app.definition(instance.name, instance.version)
-    one = Found(database, instance, step_names(saga, instance.state))
+    one = found_in(desk, database, instance)
     if desk.screen.json:
         desk.screen.data(_data(one, saga, mends, desk.runtime.now()))
     else:
@@ -126,5 +126,5 @@ def _joined(ahead: Sequence[Ahead]) -> str:
 
 
 COMMANDS = (
-    Command("saga", "show one saga: steps, history, what is to come", "amends saga 0198f2a4-…", _options, _saga),
+    Command("saga", "show one saga: steps, history, what is to come", "amends saga 0198f2a4-…", _saga, _options),
 )

@@ -50,6 +50,12 @@ class Screen:
     def line(self, text: Cell = "") -> None:
         self._console.print(text if isinstance(text, Text) else clean(text), soft_wrap=not self._console.is_terminal)
 
+    def show(
+        self, data: object, rows: Sequence[Sequence[Cell]], head: Sequence[str], keep: Sequence[int], none: str = ""
+    ) -> None:
+        """Prints the data for a program, the rows for a person; see `table`."""
+        self.data(data) if self.json else self.table(rows, head, keep, none)
+
     def table(
         self, rows: Sequence[Sequence[Cell]], head: Sequence[str] = (), keep: Sequence[int] = (), none: str = ""
     ) -> None:
