@@ -1,5 +1,6 @@
 """What pages point to is there: files, tests, decisions."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.docs.pages import NAMED_TEST, ROOT, blocks, fenced, links, name, pages, text
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+SRC = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 GUARANTEES = sorted((ROOT / "docs" / "guarantees").glob("[!R]*.md"))
 
 
@@ -74,3 +76,14 @@ def test_readme_shows_what_the_first_saga_prints() -> None:
     ran = subprocess.run(example, capture_output=True, text=True, encoding="utf-8", timeout=60, check=True)
 
     assert shown[1:] == ran.stdout.splitlines()
+
+
+def test_architecture_shows_the_saga_as_it_is() -> None:
+    command = ["graph", "place-order"]
+    [shown] = [block for block in blocks("docs/architecture.md") if block[0] == "$ .venv/bin/amends graph place-order"]
+    amends = [sys.executable, "-X", "utf8", "-P", "-c", "from amends.cli import main; main()", *command]
+    drawn = subprocess.run(
+        amends, cwd=ROOT, env=SRC, capture_output=True, text=True, encoding="utf-8", timeout=60, check=True
+    )
+
+    assert shown[1:] == drawn.stdout.rstrip().splitlines()
