@@ -93,7 +93,7 @@ class Shop:
             self._undo.push_async_callback(service.stop)
         await self._serve_edges(await self._parts())
         self._publish()
-        _settle_memory(self)
+        _settle_memory(self, self._undo)
 
     def _own_folder(self) -> None:
         folder = DataFolder(self._settings.data)
@@ -178,13 +178,15 @@ class Shop:
         self._undo.callback(book.remove)
 
 
-def _settle_memory(shop: Shop) -> None:
+def _settle_memory(shop: Shop, undo: AsyncExitStack) -> None:
     """Values here hold no cycles: the collector looks once a second for the few that there are, not at every turn."""
     gc.collect()
     gc.freeze()
     gc.disable()
     ticker = Ticker([_collect], shop.runtime, shop.signals, tick_s=1.0)
     ticker.start("memory")
+    undo.callback(gc.enable)
+    undo.callback(ticker.stop)
 
 
 async def _collect() -> None:

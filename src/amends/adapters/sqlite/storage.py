@@ -9,6 +9,7 @@ from types import TracebackType
 import apsw
 
 from amends.adapters.sqlite import schema
+from amends.adapters.sqlite.checkpoint import Checkpoints
 from amends.adapters.sqlite.connection import SqliteReader, SqliteTx, connect
 from amends.adapters.sqlite.idempotency_keys import SqliteKeys
 from amends.adapters.sqlite.inbox import SqliteInbox
@@ -39,6 +40,7 @@ class SqliteStorage:
         self._connection: apsw.Connection | None = None
         self._readers: list[apsw.Connection] = []
         self._writing = asyncio.Lock()
+        self._checkpoints = Checkpoints(path)
 
     async def migrate(self) -> list[str]:
         return schema.migrate(self.writer(), self.name, self._migrations)
@@ -57,6 +59,7 @@ class SqliteStorage:
             self._readers.append(connection)
 
     async def close(self) -> None:
+        await self._checkpoints.settle()
         async with self._writing:
             for connection in [*self._readers, self._connection]:
                 if connection is not None:
@@ -66,7 +69,11 @@ class SqliteStorage:
     def writer(self) -> apsw.Connection:
         if self._connection is None:
             self._connection = connect(self.path)
+            self._checkpoints.watch(self._connection)
         return self._connection
+
+    def committed(self, writer: apsw.Connection) -> None:
+        self._checkpoints.after_commit(writer)
 
     def distrust(self) -> None:
         """After a failed fsync nobody knows what the file holds: the connection is opened anew."""
@@ -112,6 +119,7 @@ class _Transaction:
         try:
             if commit:
                 writer.execute("commit")
+                self._storage.committed(writer)
             elif writer.in_transaction:
                 writer.execute("rollback")
         except (apsw.IOError, apsw.FullError):
