@@ -64,8 +64,10 @@ class Load:
 
     async def run(self, chance: Random) -> None:
         """Goes on until the shop is gone or the caller cancels."""
-        workers = [self._work(Random(chance.random())) for _ in range(WORKERS)]
-        await asyncio.gather(*workers, self.storefront.run(Random(chance.random())))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._work(Random(chance.random())))
+            group.create_task(self.storefront.run(Random(chance.random())))
 
     async def drain(self) -> None:
         """Asks again until everything is answered; the shop has to live."""
@@ -91,11 +93,13 @@ class Load:
 
     async def _work(self, chance: Random) -> None:
         connections = [Connection(self.shop.addresses["api"]) for _ in range(3)]
-        with suppress(*LOST):
-            while True:
-                await self._turn(connections, chance)
-        for each in connections:
-            each.close()
+        try:
+            with suppress(*LOST):
+                while True:
+                    await self._turn(connections, chance)
+        finally:
+            for each in connections:
+                each.close()
 
     async def _turn(self, connections: list[Connection], chance: Random) -> None:
         """Something that has waited, an old wish again, a cancellation, or a new order; at times thrice at once."""

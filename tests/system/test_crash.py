@@ -40,7 +40,9 @@ async def work_for(load: Load, seconds: float, chance: Random) -> "asyncio.Task[
     """Lets the load run; it is still running when this returns."""
     task = asyncio.create_task(load.run(chance))
     await asyncio.wait([task], timeout=seconds)
-    assert not task.done(), task
+    if task.done():
+        await task
+        raise AssertionError("the shop has gone")
     return task
 
 
@@ -80,7 +82,15 @@ async def test_killed_shop_loses_nothing_and_does_nothing_twice(load: Load) -> N
         if round % RECKON_EVERY == 0 or round == ROUNDS:
             await recovered(load)
     report(load, kills)
+    await check_from_outside(load.shop)
     assert await load.shop.end() == 0
+    await check_from_outside(load.shop)
+
+
+async def check_from_outside(shop: ShopProcess) -> None:
+    """The library's own auditor, beside the running shop and without it."""
+    answer = await run("amends", "check", "--data", str(shop.folder), "--app", "shop.app:app")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def report(load: Load, kills: int) -> None:
