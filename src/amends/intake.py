@@ -13,20 +13,27 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MOST = 1000
+MOST_PATIENCE_S = 0.1
 
 
 class Intake(Generic[T, R]):
     """Takes items one by one, hands them to `handle` in batches of what has arrived, at most `most`; never lingers.
 
     `handle` gives a result for each item, in order, all in one transaction. When it raises, the batch is tried again in
-    halves, so that only the culprit's caller sees the error.
+    halves, so that only the culprit's caller sees the error. `after` is waited for before each batch, at most
+    `MOST_PATIENCE_S`: what is under way may come to its end first.
     """
 
     def __init__(
-        self, handle: Callable[[Sequence[T]], Awaitable[Sequence[R]]], runtime: Runtime, most: int = MOST
+        self,
+        handle: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        runtime: Runtime,
+        after: Callable[[], Awaitable[None]] | None = None,
+        most: int = MOST,
     ) -> None:
         self._handle = handle
         self._runtime = runtime
+        self._after = after
         self._most = most
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._arrived = asyncio.Event()
@@ -58,6 +65,8 @@ class Intake(Generic[T, R]):
     async def _run(self) -> None:
         while not (self._closed and not self._waiting):
             await self._arrived.wait()
+            if self._after is not None:
+                await self._runtime.within(MOST_PATIENCE_S, self._after())
             batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             if not self._waiting and not self._closed:
                 self._arrived.clear()

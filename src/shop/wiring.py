@@ -143,7 +143,7 @@ class Shop:
 
     def _start_helpers(self, service: Service) -> OrderIntake:
         """The intake of orders, the second sagas of cancelled ones, the calls of the card gateway."""
-        intake = OrderIntake(service)
+        intake = OrderIntake(service, self._transport.drained)
         intake.start("order intake")
         self._undo.push_async_callback(intake.stop)
         ticker = Ticker([Cancelling(service).begin_wanted], self.runtime, self.signals)

@@ -6,7 +6,7 @@ nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from amends.messages import Envelope
 from amends.ports import Taken
@@ -17,6 +17,17 @@ class InProcess:
 
     def __init__(self) -> None:
         self._queues: dict[str, Queue] = {}
+        self._moving = 0
+        self._drained = asyncio.Event()
+        self._drained.set()
+
+    async def drained(self) -> None:
+        """Waits until every message that was sent has been acknowledged.
+
+        Who brings new work in waits for this: what is under way comes to its end first, and new work gathers into one
+        batch meanwhile. Otherwise many small batches, each at another stage, wait for each other.
+        """
+        await self._drained.wait()
 
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
         by_address: dict[str, list[Envelope]] = {}
@@ -24,6 +35,7 @@ class InProcess:
             by_address.setdefault(envelope.to, []).append(envelope)
         for address, messages in by_address.items():
             self._queue(address).put(messages, taken)
+            self._move(len(messages))
 
     def subscribe(self, address: str) -> "Queue":
         return self._queue(address)
@@ -31,14 +43,22 @@ class InProcess:
     def _queue(self, address: str) -> "Queue":
         queue = self._queues.get(address)
         if queue is None:
-            queue = self._queues[address] = Queue()
+            queue = self._queues[address] = Queue(self._move)
         return queue
+
+    def _move(self, count: int) -> None:
+        self._moving += count
+        if self._moving:
+            self._drained.clear()
+        else:
+            self._drained.set()
 
 
 class Queue:
     """A `Subscription`. Holds what was sent together in one piece, with whom to tell that it is taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, moved: Callable[[int], None]) -> None:
+        self._moved = moved
         self._pieces: deque[tuple[list[Envelope], Taken]] = deque()
         self._received: deque[tuple[list[Envelope], Taken]] = deque()
         self._arrived = asyncio.Event()
@@ -69,6 +89,7 @@ class Queue:
             messages, taken = self._received.popleft()
             left -= len(messages)
             taken([envelope.id for envelope in messages])
+        self._moved(-len(batch))
 
     def close(self) -> None:
         self._closed = True

@@ -1,6 +1,6 @@
 """Placing orders: many buyers' orders in one transaction — keys, prices, orders, sagas, first commands."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from amends.connections import Tx
@@ -58,14 +58,14 @@ Result = Placed | Wrong | KeyReused | KeyInUse | Overloaded
 
 
 class OrderIntake:
-    """Takes orders; what arrives together is committed together."""
+    """Takes orders; what arrives together is committed together. `after` is waited for before each batch."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, after: Callable[[], Awaitable[None]] | None = None) -> None:
         assert service.coordinator is not None
         self._coordinator: Coordinator = service.coordinator
         self._storage = service.storage
         self._runtime = service.runtime
-        self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime)
+        self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime, after)
         self.start = self._intake.start
         self.stop = self._intake.stop
         self.submit = self._intake.submit

@@ -84,6 +84,7 @@ def effects_outside_the_transaction(patch: Patch) -> None:
         if "insert into effects" in sql:
             self._connection.execute("commit")
             self._connection.execute("begin immediate")
+            self._connection.execute("savepoint hop")
         return changed
 
     patch.setattr(SqliteTx, "run", durable)

@@ -1,6 +1,5 @@
 """A service's own SQLite file: one writer at a time, readers beside it on snapshots."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import apsw
 from amends.adapters.sqlite import schema
 from amends.adapters.sqlite.checkpoint import Checkpoints
 from amends.adapters.sqlite.connection import SqliteReader, SqliteTx, connect
+from amends.adapters.sqlite.group import Group
 from amends.adapters.sqlite.idempotency_keys import SqliteKeys
 from amends.adapters.sqlite.inbox import SqliteInbox
 from amends.adapters.sqlite.leases import SqliteLeases
@@ -24,7 +24,7 @@ from amends.schema import Migration
 
 
 class SqliteStorage:
-    """A `Storage`. Durable: WAL with `synchronous=FULL`, every transaction `BEGIN IMMEDIATE`."""
+    """A `Storage`. Durable: WAL with `synchronous=FULL`, every transaction `BEGIN IMMEDIATE`, commits in groups."""
 
     def __init__(self, path: Path, migrations: Sequence[Migration] = ()) -> None:
         self.name = path.stem
@@ -39,14 +39,14 @@ class SqliteStorage:
         self._migrations = migrations
         self._connection: apsw.Connection | None = None
         self._readers: list[apsw.Connection] = []
-        self._writing = asyncio.Lock()
         self._checkpoints = Checkpoints(path)
+        self._group = Group(self.writer, self._committed, self.distrust)
 
     async def migrate(self) -> list[str]:
         return schema.migrate(self.writer(), self.name, self._migrations)
 
     def transaction(self, now: float) -> "_Transaction":
-        return _Transaction(self, now, self._writing)
+        return _Transaction(self._group, now)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SqliteReader]:
@@ -59,21 +59,18 @@ class SqliteStorage:
             self._readers.append(connection)
 
     async def close(self) -> None:
+        await self._group.settle()
         await self._checkpoints.settle()
-        async with self._writing:
-            for connection in [*self._readers, self._connection]:
-                if connection is not None:
-                    connection.close()
-            self._readers, self._connection = [], None
+        for connection in [*self._readers, self._connection]:
+            if connection is not None:
+                connection.close()
+        self._readers, self._connection = [], None
 
     def writer(self) -> apsw.Connection:
         if self._connection is None:
             self._connection = connect(self.path)
             self._checkpoints.watch(self._connection)
         return self._connection
-
-    def committed(self, writer: apsw.Connection) -> None:
-        self._checkpoints.after_commit(writer)
 
     def distrust(self) -> None:
         """After a failed fsync nobody knows what the file holds: the connection is opened anew."""
@@ -82,50 +79,28 @@ class SqliteStorage:
             with suppress(apsw.Error):  # closing may meet the same failure; what counts is that nobody uses it again
                 connection.close(True)
 
+    def _committed(self) -> None:
+        self._checkpoints.after_commit(self.writer())
+
 
 class _Transaction:
-    """`async with` for one transaction: commits at the end of the block, rolls back when it raises."""
+    """`async with` for one transaction: durable at the end of the block, rolled back when it raises."""
 
-    __slots__ = ("_lock", "_storage", "_tx")
+    __slots__ = ("_group", "_now", "_tx")
 
-    def __init__(self, storage: SqliteStorage, now: float, lock: asyncio.Lock) -> None:
-        self._storage = storage
-        self._lock = lock
-        self._tx = SqliteTx(storage.writer(), now)
+    def __init__(self, group: Group, now: float) -> None:
+        self._group = group
+        self._now = now
+        self._tx: SqliteTx | None = None
 
     async def __aenter__(self) -> Tx:
-        await self._lock.acquire()
-        try:
-            self._tx = SqliteTx(self._storage.writer(), self._tx.now)
-            self._storage.writer().execute("begin immediate")
-        except BaseException:
-            self._lock.release()
-            raise
+        self._tx = SqliteTx(await self._group.enter(), self._now)
         return self._tx
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._end(commit=error is None)
-        finally:
-            self._lock.release()
-        if error is None:
-            for action in self._tx.actions:
-                action()
-
-    def _end(self, commit: bool) -> None:
-        writer = self._storage.writer()
-        try:
-            if commit:
-                writer.execute("commit")
-                self._storage.committed(writer)
-            elif writer.in_transaction:
-                writer.execute("rollback")
-        except (apsw.IOError, apsw.FullError):
-            self._storage.distrust()
-            raise
-        except apsw.Error:
-            if writer.in_transaction:
-                writer.execute("rollback")
-            raise
+        if error is None and self._tx is not None:
+            await self._group.keep(self._tx.actions)
+        else:
+            self._group.drop()
