@@ -5,7 +5,7 @@ from functools import cache
 
 from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
 from amends.connections import Tx
-from amends.errors import Conflict
+from amends.errors import Conflict, DefinitionError
 from amends.messages import Done, Envelope, Kind, MessageId, Operation, Outcome, Refusal, encode, type_name
 from amends.outbox import OutboxRelay
 from amends.pages import BarrierKey, BarrierRow
@@ -96,6 +96,8 @@ class ParticipantHop:
         answers = await _call(tx, handler, [envelope for _, envelope in keyed])
         replies = []
         for (key, envelope), answer in zip(keyed, answers, strict=True):
+            if answer is None and handler.call in (Call.ONE, Call.MANY):
+                raise DefinitionError(f"the handler of {envelope.type} returned None: return a reply, such as Done()")
             row = _row_of(answer) if answer is not None else BarrierRow(None, "", b"", envelope)
             written[key] = row
             if answer is not None and envelope.kind is Kind.COMMAND:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from amends.errors import Fenced, TryAgain, UnknownMessage
+from amends.errors import DefinitionError, Fenced, TryAgain, UnknownMessage
 from amends.halving import in_halves
 from amends.messages import Envelope
 from amends.pages import Parked
@@ -22,7 +22,7 @@ Hop = Callable[[Sequence[Envelope]], Awaitable[None]]
 MOST = 1000
 _LOAD_EVERY_S = 1.0
 DEFER = Retry(attempts=8, base_s=0.05, cap_s=10.0)
-_NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage)
+_NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage, DefinitionError)
 
 
 class Worker:

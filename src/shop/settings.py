@@ -1,4 +1,4 @@
-"""What can be set: by the command line, and by environment variables of the same names in capitals, `SHOP_…`."""
+"""What can be set, by the command line."""
 
 from dataclasses import dataclass
 from pathlib import Path

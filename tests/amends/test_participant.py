@@ -29,6 +29,10 @@ class AddLater(Command):
     name: str
 
 
+class Forget(Command):
+    participant = "sums"
+
+
 class AddMany(Command):
     participant = "sums"
     name: str
@@ -92,6 +96,10 @@ class Sums:
         async def add_later(tx: Tx, command: AddLater, asked: Asked) -> Sum | None:
             self.later.append(asked)
             return None
+
+        @sums.handles(Forget)
+        async def forget(tx: Tx, command: Forget) -> Done:
+            return None  # type: ignore[return-value]
 
         @sums.hears(Heard)
         async def hear(tx: Tx, event: Heard) -> None:
@@ -255,3 +263,9 @@ def test_two_handlers_of_one_command_are_refused_at_import() -> None:
 
     with pytest.raises(DefinitionError, match="two handlers; keep one"):
         sums.handles(Add)(add)
+
+
+async def test_handler_that_forgets_its_reply_is_named(sums: Sums) -> None:
+    with pytest.raises(DefinitionError, match=r"sums\.Forget returned None: return a reply"):
+        await sums.hop.hop([command(Forget())])
+    assert sums.replies() == []

@@ -15,7 +15,6 @@ from amends.messages import SagaId
 from amends.pages import KeyScope
 from amends.service import Service
 from amends.state import ENDED
-from shop.orders import tables
 from shop.orders.domain import Wrong, card_of, check_items, normal_slot
 from shop.orders.placing import OrderIntake, Placed, Placing, Result
 from shop.orders.views import encode_view, view_of
@@ -123,17 +122,13 @@ class Desk:
     async def _wait_elsewhere(self, saga: SagaId, wait_s: float) -> None:
         """For an order that an earlier request has placed: it may have ended already."""
         with self._waiting.on(saga, ended=True) as ended:
-            async with self._storage.reading() as reader:
-                known = await self._storage.sagas.load(reader, [saga])
-            if known[saga].state.status not in ENDED:
+            _, instance = await self._intake.look(saga)
+            if instance.state.status not in ENDED:
                 await self._runtime.within(wait_s, ended.wait())
 
     async def _ended_answer(self, placed: Placed, accepted: Answer) -> Answer:
         """201 with the final order; the 202 when it has not ended in time."""
-        saga = SagaId(placed.order_id)
-        async with self._storage.reading() as reader:
-            instance = (await self._storage.sagas.load(reader, [saga]))[saga]
-            order = (await tables.load(reader, [placed.order_id]))[placed.order_id]
+        order, instance = await self._intake.look(placed.order_id)
         if instance.state.status not in ENDED:
             return accepted
         return Answer(201, accepted.headers, encode_view(view_of(order, instance)))

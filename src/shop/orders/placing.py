@@ -66,9 +66,24 @@ class OrderIntake:
         self._storage = service.storage
         self._runtime = service.runtime
         self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime, after)
-        self.start = self._intake.start
-        self.stop = self._intake.stop
+        self._looks: Intake[str, tuple[Order, Instance]] = Intake(self._look, service.runtime)
         self.submit = self._intake.submit
+        self.look = self._looks.submit
+
+    def start(self, name: str) -> None:
+        self._intake.start(name)
+        self._looks.start(f"{name}, looks")
+
+    async def stop(self) -> None:
+        await self._intake.stop()
+        await self._looks.stop()
+
+    async def _look(self, ids: Sequence[str]) -> list[tuple[Order, Instance]]:
+        """Orders as they stand; who was told at the same time reads together. Raises `LookupError`."""
+        async with self._storage.reading() as reader:
+            orders = await tables.load(reader, ids)
+            sagas = await self._storage.sagas.load(reader, [SagaId(id) for id in ids])
+        return [(orders[id], sagas[SagaId(id)]) for id in ids]
 
     async def _place(self, placings: Sequence[Placing]) -> list[Result]:
         async with self._storage.transaction(self._runtime.now()) as tx:

@@ -74,12 +74,19 @@ def first_view(order: Order) -> OrderView:
 
 
 def saga_view(instance: Instance) -> SagaView:
-    definition = _DEFINITIONS[instance.name, instance.version]
     steps = [
-        StepView(step.name, step.kind, state.phase, state.attempts, rfc3339(state.at) if state.at else None)
-        for step, state in zip(definition.steps, instance.state.steps, strict=True)
+        StepView(name, kind, state.phase, state.attempts, rfc3339(state.at) if state.at else None)
+        for (name, kind), state in zip(_named_steps(instance), instance.state.steps, strict=True)
     ]
     return SagaView(instance.id, instance.state.status.value, steps)
+
+
+def _named_steps(instance: Instance) -> list[tuple[str, str]]:
+    """An old order's saga may follow a definition that is gone: its steps are numbered then."""
+    definition = _DEFINITIONS.get((instance.name, instance.version))
+    if definition is None:
+        return [(f"step {number}", "") for number in range(1, len(instance.state.steps) + 1)]
+    return [(step.name, step.kind) for step in definition.steps]
 
 
 @lru_cache(1024)

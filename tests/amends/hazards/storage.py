@@ -97,16 +97,19 @@ async def failed_sync_is_never_acknowledged(folder: Path) -> None:
         told: list[str] = []
         await put(storage, "a", told=told)
         before = storage.writer()
-        disk.broken = True
-        with pytest.raises(apsw.IOError):
-            await put(storage, "b", told=told)
-        assert told == ["a"], "a commit that failed was acknowledged"
-        disk.broken = False
-        assert storage.writer() is not before, "a connection that has seen a failed sync is still used"
-        await put(storage, "c", told=told)
-        assert {"a", "c"} <= set(await names(storage)), "whether b is there nobody can know"
-        assert told == ["a", "c"]
-        await storage.close()
+        try:
+            disk.broken = True
+            with pytest.raises(apsw.IOError):
+                await put(storage, "b", told=told)
+            assert told == ["a"], "a commit that failed was acknowledged"
+            disk.broken = False
+            assert storage.writer() is not before, "a connection that has seen a failed sync is still used"
+            await put(storage, "c", told=told)
+            assert {"a", "c"} <= set(await names(storage)), "whether b is there nobody can know"
+            assert told == ["a", "c"]
+            await storage.close()
+        finally:
+            before.close(True)
 
 
 async def full_disk_is_survived(folder: Path) -> None:

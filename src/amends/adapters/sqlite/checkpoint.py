@@ -13,7 +13,7 @@ import apsw
 
 from amends.adapters.sqlite.connection import connect
 
-PAGES = 8_000
+PAGES = 4_000
 MOST_PAGES = 16_000
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
 
