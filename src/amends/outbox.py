@@ -11,6 +11,7 @@ from amends.messages import Envelope, MessageId
 from amends.ports import Runtime, Storage, Transport
 
 SWEEP_AFTER_S = 30.0
+TIDY_EVERY_S = 1.0
 _MOST = 100_000
 
 
@@ -23,6 +24,7 @@ class OutboxRelay:
         self._runtime = runtime
         self._taken: list[MessageId] = []
         self._sweep_at = 0.0
+        self._tidy_at = 0.0
 
     async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
         """Writes messages in the caller's transaction; they leave when it commits."""
@@ -44,7 +46,8 @@ class OutboxRelay:
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_AFTER_S
             await self.sweep()
-        elif self._taken:
+        elif self._taken and now >= self._tidy_at:
+            self._tidy_at = now + TIDY_EVERY_S
             async with self._storage.transaction(now) as tx:
                 await self.forget(tx)
 
