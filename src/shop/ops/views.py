@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from amends.pages import Mend
+from amends.plan import planned, would_undo
 from amends.saga import Saga
 from amends.state import Entry
 from amends.steps import Step
-from shop.ops.plans import planned, would_undo
 from shop.ops.sagas import Found
 from shop.web import rfc3339
 
@@ -106,8 +106,8 @@ def detail_of(found: Found, mends: list[Mend]) -> SagaDetail:
         definition=_definition(saga),
         steps=_steps(found),
         history=[_line(saga, entry) for entry in state.history],
-        planned=[PlannedStep(*each) for each in planned(saga, found.instance)],
-        would_undo=[PlannedStep(*each) for each in would_undo(saga, found.instance)],
+        planned=[PlannedStep(each.step, each.command) for each in planned(saga, found.instance)],
+        would_undo=[PlannedStep(each.step, each.command) for each in would_undo(saga, found.instance)],
         mends=[_mend(each) for each in mends],
     )
 

@@ -11,8 +11,8 @@ from amends.signals import Signals
 from shop.orders.desk import ROUTE, Desk
 from shop.web.errors import as_problem
 from shop.web.problems import Answer, Problem
+from shop.web.requests import MOST_BODY_BYTES
 
-MOST_BODY_BYTES = 64 * 1024
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
