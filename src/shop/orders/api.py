@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.response import Stream
@@ -12,6 +13,7 @@ from amends.connections import Reader
 from amends.idempotency import IdempotencyKeys, fingerprint
 from amends.messages import SagaId
 from amends.pages import KeyScope
+from amends.ports import Storage
 from amends.service import Service
 from shop.orders import tables
 from shop.orders.cancelling import Cancelling
@@ -42,15 +44,16 @@ WRONG = ResponseSpec(ProblemDetails, description="An unknown product, or the key
 BUSY = ResponseSpec(ProblemDetails, description="Too many orders in flight: come back after `Retry-After` seconds")
 IMPOSSIBLE = ResponseSpec(ProblemDetails, description="The order was rejected: there is nothing to cancel")
 Prefer = Annotated[str, HeaderParameter(name="Prefer", max_length=100, description="`wait=N`: wait N seconds")]
+_JSON = (b"content-type", b"application/json")
 LastSeen = Annotated[str, HeaderParameter(name="Last-Event-ID", max_length=20, description="the last event seen")]
 
 
 def routes(service: Service, desk: Desk, following: Following) -> list[Route]:
     """`/api/orders` and what is below."""
-    storage = service.storage
-    cancelling = Cancelling(service)
-    keys = IdempotencyKeys(storage)
+    return [signed_in(place_route(desk), *reading_routes(service.storage, following), cancel_route(service))]
 
+
+def place_route(desk: Desk) -> HTTPRouteHandler:
     @post(ROUTE, status_code=202, responses={201: ENDED, 202: PLACED, 409: RUNNING, 422: WRONG, 503: BUSY})
     async def place(
         request: Member,
@@ -62,6 +65,10 @@ def routes(service: Service, desk: Desk, following: Following) -> list[Route]:
         headers = {name.lower(): value for name, value in request.scope["headers"]}
         return respond(await desk.place(headers, await request.body()))
 
+    return place
+
+
+def reading_routes(storage: Storage, following: Following) -> list[HTTPRouteHandler]:
     @get(ROUTE)
     async def mine(request: Member, limit: Limit = 20, after: After = "") -> list[OrderView]:
         """One's own orders, newest first; `after` is the id of the last one seen."""
@@ -74,15 +81,21 @@ def routes(service: Service, desk: Desk, following: Following) -> list[Route]:
     async def one(request: Member, order_id: FromPath[str]) -> OrderView:
         """One order, as it stands."""
         async with storage.reading() as reader:
-            return await view(reader, await own(reader, request, order_id))
+            return await _view(storage, reader, await _own(reader, request, order_id))
 
     @get(ROUTE + "/{order_id:str}/events", responses={404: NO_ORDER}, media_type="text/event-stream")
     async def events(request: Member, order_id: FromPath[str], last_seen: LastSeen = "") -> Stream:
         """Server-sent events: each step as it happens, then the end."""
         async with storage.reading() as reader:
-            order = await own(reader, request, order_id)
+            order = await _own(reader, request, order_id)
         stream: AsyncIterator[bytes] = following.events(order.id, int(last_seen) if last_seen.isdecimal() else -1)
         return Stream(stream, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+    return [mine, one, events]
+
+
+def cancel_route(service: Service) -> HTTPRouteHandler:
+    storage, cancelling, keys = service.storage, Cancelling(service), IdempotencyKeys(service.storage)
 
     @post(
         ROUTE + "/{order_id:str}/cancel",
@@ -94,26 +107,28 @@ def routes(service: Service, desk: Desk, following: Following) -> list[Route]:
         route = f"{ROUTE}/{order_id}/cancel"
         scope = KeyScope(request.user.user_id, "POST", route, key)
         async with storage.transaction(service.runtime.now()) as tx:
-            order = await own(tx, request, order_id)
+            order = await _own(tx, request, order_id)
 
             async def effect() -> Answer:
                 refused = await cancelling.cancel(tx, order)
                 if isinstance(refused, Wrong):
                     return Problem(409, refused.problem, refused.detail, saga_id=order.id).answer()
-                body = encode_view(await view(tx, (await tables.load(tx, [order.id]))[order.id]))
-                return Answer(202, [(b"content-type", b"application/json")], body)
+                taken_back = (await tables.load(tx, [order.id]))[order.id]
+                return Answer(202, [_JSON], encode_view(await _view(storage, tx, taken_back)))
 
             return respond(await answer_once(keys, tx, scope, fingerprint(route.encode()), effect))
 
-    async def view(reader: Reader, order: Order) -> OrderView:
-        saga = SagaId(order.id)
-        return view_of(order, (await storage.sagas.load(reader, [saga]))[saga])
+    return cancel
 
-    async def own(reader: Reader, request: Member, order_id: str) -> Order:
-        """Raises 404 for another's as for none at all."""
-        order = (await tables.load(reader, [order_id])).get(order_id)
-        if order is None or order.user_id != request.user.user_id or order.scope != "shop":
-            raise Problem(404, "no-such-order", f"there is no order {order_id[:60]!r} of yours")
-        return order
 
-    return [signed_in(place, mine, one, events, cancel)]
+async def _view(storage: Storage, reader: Reader, order: Order) -> OrderView:
+    saga = SagaId(order.id)
+    return view_of(order, (await storage.sagas.load(reader, [saga]))[saga])
+
+
+async def _own(reader: Reader, request: Member, order_id: str) -> Order:
+    """Raises 404 for another's as for none at all."""
+    order = (await tables.load(reader, [order_id])).get(order_id)
+    if order is None or order.user_id != request.user.user_id or order.scope != "shop":
+        raise Problem(404, "no-such-order", f"there is no order {order_id[:60]!r} of yours")
+    return order
