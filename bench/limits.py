@@ -65,7 +65,7 @@ class Recorder:
             connection.exec_trace = self._trace
 
     def _trace(self, cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
-        if self.on:
+        if self.on and not sql.startswith("pragma"):  # those of the checkpoint's own connection
             self.statements.append(Statement(Path(cursor.connection.filename).name, sql, bindings or ()))
         return True
 
