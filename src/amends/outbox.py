@@ -11,7 +11,7 @@ from amends.messages import Envelope, MessageId
 from amends.ports import Runtime, Storage, Transport
 
 SWEEP_AFTER_S = 30.0
-TIDY_EVERY_S = 1.0
+TIDY_AFTER_S = 1.0
 _MOST = 100_000
 
 
@@ -24,7 +24,7 @@ class OutboxRelay:
         self._runtime = runtime
         self._taken: list[MessageId] = []
         self._sweep_at = 0.0
-        self._tidy_at = 0.0
+        self._forgot_at = 0.0
 
     async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
         """Writes messages in the caller's transaction; they leave when it commits."""
@@ -36,6 +36,7 @@ class OutboxRelay:
     async def forget(self, tx: Tx) -> None:
         """Removes the rows of messages that the transport has taken."""
         if self._taken:
+            self._forgot_at = tx.now
             taken = self._taken.copy()
             await self._storage.outbox.remove(tx, taken)
             tx.after_commit(lambda: self._forgotten(set(taken)))
@@ -46,8 +47,7 @@ class OutboxRelay:
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_AFTER_S
             await self.sweep()
-        elif self._taken and now >= self._tidy_at:
-            self._tidy_at = now + TIDY_EVERY_S
+        elif self._taken and now >= self._forgot_at + TIDY_AFTER_S:
             async with self._storage.transaction(now) as tx:
                 await self.forget(tx)
 
