@@ -116,7 +116,7 @@ async def test_terminated_shop_ends_soon_and_goes_on_afterwards(load: Load) -> N
     await recovered(load)
 
 
-async def test_frozen_shop_goes_on_when_it_thaws(load: Load) -> None:
+async def test_shop_killed_as_it_thaws_loses_nothing(load: Load) -> None:
     chance = Random(f"{SEED}/freeze")
     task = await work_for(load, 0.7, chance)
     load.shop.send(signal.SIGSTOP)

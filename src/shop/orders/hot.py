@@ -1,7 +1,7 @@
 """The shortest way from the socket to the desk: `POST /api/orders` in plain ASGI, everything else to the edge behind.
 
-Measured (docs/benchmarks.md), the framework's share of a request is larger than the order's; so this one route goes
-around it. Its description for OpenAPI stays with the others, in `api`.
+A validated POST through the framework costs about 65 µs, and a whole order through here about 200 (docs/decisions,
+docs/benchmarks.md); so this one route goes around it. Its description for OpenAPI stays with the others, in `api`.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
