@@ -43,6 +43,7 @@ class Load:
         self.waiting: deque[Intent] = deque()
         self.posts: Counter[str] = Counter()
         self._count = 0
+        self._over = False
 
     async def open(self) -> None:
         """Stock, couriers, buyers and their money."""
@@ -63,11 +64,16 @@ class Load:
         self.waiting.append(deposit_intent(self.buyers[0], f"alms {round}", ALMS_MINOR))
 
     async def run(self, chance: Random) -> None:
-        """Goes on until the shop is gone or the caller cancels."""
+        """Goes on until the shop is gone, or the caller says that it is enough."""
+        self._over = self.storefront.over = False
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._work(Random(chance.random())))
             group.create_task(self.storefront.run(Random(chance.random())))
+
+    def enough(self) -> None:
+        """What was asked is still waited for."""
+        self._over = self.storefront.over = True
 
     async def drain(self) -> None:
         """Asks again until everything is answered; the shop has to live."""
@@ -95,7 +101,7 @@ class Load:
         connections = [Connection(self.shop.addresses["api"]) for _ in range(3)]
         try:
             with suppress(*LOST):
-                while True:
+                while not self._over:
                     await self._turn(connections, chance)
         finally:
             for each in connections:

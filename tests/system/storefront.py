@@ -20,6 +20,7 @@ class Storefront:
     def __init__(self, shop: ShopProcess) -> None:
         self.good: set[int] = set()
         self.bad: set[int] = set()
+        self.over = False
         self._shop = shop
         self._times = 0
         self._product = 0
@@ -33,10 +34,10 @@ class Storefront:
         self.good.add((await self._ask("POST", "/orders/", taken))["id"])
 
     async def run(self, chance: Random) -> None:
-        """Until the shop is gone."""
+        """Until the shop is gone, or it is over."""
         connection = Connection(self._shop.addresses["queue-saga"])
         with suppress(*LOST):
-            while True:
+            while not self.over:
                 await self._turn(connection, chance)
         connection.close()
 

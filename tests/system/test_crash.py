@@ -116,6 +116,17 @@ async def test_terminated_shop_ends_soon_and_goes_on_afterwards(load: Load) -> N
     await recovered(load)
 
 
+async def test_frozen_shop_goes_on_when_it_thaws(load: Load) -> None:
+    task = await work_for(load, 0.7, Random(f"{SEED}/thaw"))
+    load.shop.send(signal.SIGSTOP)
+    await asyncio.sleep(3)
+    load.shop.send(signal.SIGCONT)
+    await asyncio.wait([task], timeout=0.5)
+    load.enough()
+    await task
+    await recovered(load)
+
+
 async def test_shop_killed_as_it_thaws_loses_nothing(load: Load) -> None:
     chance = Random(f"{SEED}/freeze")
     task = await work_for(load, 0.7, chance)

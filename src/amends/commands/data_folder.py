@@ -3,8 +3,8 @@
 from argparse import Namespace
 
 from amends.commands.command import NO, OK, Command, Desk
+from amends.commands.invariants import audit
 from amends.commands.screen import clean, styled
-from amends.invariants import audit
 
 
 async def _migrate(desk: Desk, _: Namespace) -> int:

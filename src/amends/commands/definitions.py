@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from amends.commands.command import OK, Command, Desk, Unusable
-from amends.graph import drawing, made_by, svg
+from amends.commands.graph import drawing, made_by, svg
 
 
 def _options(parser: ArgumentParser) -> None:

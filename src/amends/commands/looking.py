@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from amends.commands.command import OK, Command, Desk, Unusable
 from amends.commands.screen import Cell, duration, styled
+from amends.commands.timeline import step_names
 from amends.connections import Reader
 from amends.pages import Instance, Parked, SagaFilter
 from amends.plan import at_work, is_stuck, stuck_entry
 from amends.ports import Storage
 from amends.state import Status
-from amends.timeline import step_names
 
 _MOST = 10_000
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}

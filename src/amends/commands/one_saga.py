@@ -10,10 +10,10 @@ import msgspec
 from amends.commands.command import OK, Command, Desk, find_saga, no_saga
 from amends.commands.looking import Found, found_in, where
 from amends.commands.screen import Cell, clean, duration, styled
+from amends.commands.timeline import timeline
 from amends.pages import Mend
 from amends.plan import Ahead, planned, would_undo
 from amends.saga import Saga
-from amends.timeline import timeline
 
 
 def _options(parser: ArgumentParser) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from amends import invariants
 from amends.adapters.sqlite import SqliteStorage
+from amends.commands import invariants
 from amends.connections import Tx
 from amends.messages import Envelope, Kind, MessageId, SagaId
 from amends.pages import Change, Instance, Parked, SagaFilter

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from amends import Command, Saga, begun, best_effort, pivot
-from amends.graph import drawing, svg
+from amends.commands.graph import drawing, svg
 from tests.amends.cli.conftest import Amends
 from tests.amends.cli.journeys import Trip, cancel_room, pay, send_tickets, take_trip
 

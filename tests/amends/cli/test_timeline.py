@@ -1,9 +1,9 @@
 """A history drawn in lanes, whatever happened."""
 
+from amends.commands.timeline import timeline
 from amends.machine import Answer, Moment, advance, expire, start
 from amends.messages import Operation, Outcome
 from amends.state import SagaState
-from amends.timeline import timeline
 from tests.amends.cli.journeys import take_trip
 
 
