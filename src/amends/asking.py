@@ -54,6 +54,7 @@ class Asker:
             deadline=_deadline(step, ask, instance.state),
             traceparent=instance.traceparent,
             begun=step.ask is None,
+            shard=instance.shard,
         )
 
 

@@ -18,7 +18,7 @@ class Reader(Protocol):
     async def fetch(self, sql: str, params: Params = ()) -> list[Row]: ...
 
     async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        """Runs `sql` with a table `keys(key)` that holds `keys`, for set-based look-ups."""
+        """Runs `sql`, a plain select, with a table `keys(key)` that holds `keys`, for set-based look-ups."""
 
 
 class Tx(Reader, Protocol):
@@ -30,7 +30,16 @@ class Tx(Reader, Protocol):
         """Returns how many rows changed."""
 
     async def run_many(self, sql: str, rows: Sequence[Params]) -> int:
-        """Runs `sql` once a row; returns how many rows changed in all."""
+        """Runs `sql`, one insert, update or delete, for every row; returns how many rows changed in all.
+
+        No two rows may be about the same row of the table: an adapter may run them as one statement.
+        """
+
+    async def lock_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        """Like `fetch_each`, and nobody else changes the rows found until this transaction has ended.
+
+        They are locked in the order of their keys.
+        """
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Runs `action` once the commit is durable; never when it is rolled back."""

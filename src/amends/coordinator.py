@@ -3,11 +3,12 @@
     start ─▶ [saga row · commands in the outbox] ─▶ participants ─▶ replies ─▶ hop ─▶ … ─▶ end
                                                      timers ─▶ expire ─┘
 
-It holds a lease with an epoch. Every transaction of its checks the epoch, every command carries it: one that has been
-replaced writes nothing and asks nothing (`Fenced`).
+Its sagas are spread over shards; it holds a lease with an epoch for each that it looks after. Every transaction of its
+checks the epochs, every command carries one: a coordinator that has been replaced writes nothing and asks nothing
+(`Fenced`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from amends.asking import Asker, build, input_of, open_asks
 from amends.circuit import Circuits, Silence
 from amends.connections import Tx
-from amends.errors import Fenced, Overloaded, UnknownVersion
+from amends.errors import Overloaded, UnknownVersion
 from amends.halving import in_halves
 from amends.machine import Decision, Moment, expire, start, wake_at
 from amends.messages import Envelope, Kind, SagaId
@@ -24,6 +25,7 @@ from amends.outbox import OutboxRelay
 from amends.pages import Change, Instance
 from amends.ports import Runtime, Storage
 from amends.saga import Saga
+from amends.shards import Shards
 from amends.signals import Signals
 from amends.state import ENDED
 from amends.watch import Watch
@@ -45,7 +47,10 @@ class Begin(NamedTuple):
 
 
 class Coordinator:
-    """Owns the sagas in one service's database. `limit` bounds how many may be in flight."""
+    """Owns the sagas in one service's database, or shards of them. `limit` bounds how many may be in flight.
+
+    `shard_of` says to which shard a saga belongs, given its id. A `ShardOwner`.
+    """
 
     def __init__(
         self,
@@ -56,13 +61,13 @@ class Coordinator:
         runtime: Runtime,
         signals: Signals,
         limit: int = IN_FLIGHT,
+        shard_of: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self.name = name
         self.definitions = {(saga.name, saga.version): saga for saga in definitions}
         self.watch = Watch()
         self.circuits = Circuits()
-        self.in_flight = 0
-        self.epoch = 0
+        self.shards = Shards(name, storage.leases, shard_of, runtime.new_id)
         self._limit = limit
         self._storage = storage
         self._relay = relay
@@ -75,24 +80,38 @@ class Coordinator:
         """How many sagas may be started before the bound is reached."""
         return max(0, self._limit - self.in_flight)
 
-    async def acquire(self, holder: str) -> None:
-        """Takes the lease, then asks anew whatever is in flight. Raises `UnknownVersion`."""
-        now = self._runtime.now()
-        async with self._storage.transaction(now) as tx:
-            instances = await self._storage.sagas.in_flight(tx)
+    @property
+    def in_flight(self) -> int:
+        """How many sagas that this process looks after have not ended."""
+        return self.shards.in_flight
+
+    async def gained(self, shards: Sequence[int]) -> None:
+        """Takes the leases over, then asks anew whatever is in flight. Raises `UnknownVersion`."""
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            epochs = await self.shards.acquire(tx, shards, self.name)
+            instances = await self._storage.sagas.in_flight(tx, shards)
             self._refuse_unknown(instances)
-            self.epoch = await self._storage.leases.acquire(tx, self.name, holder)
-            for instance in instances:
-                asks = open_asks(instance.state)
-                await self._relay.put(tx, self._asker.envelopes(self._of(instance), instance, asks, self.epoch, now))
-        self.in_flight = len(instances)
-        self._signals.emit("coordinator.acquired", coordinator=self.name, epoch=self.epoch, sagas=len(instances))
+            await self._relay.put(tx, [each for every in instances for each in self._asked_anew(every, epochs, tx.now)])
+        self.shards.gain(epochs, instances)
+        told = ", ".join(f"{shard}: {epoch}" for shard, epoch in sorted(epochs.items()))
+        self._signals.emit("coordinator.acquired", coordinator=self.name, epochs=told, sagas=len(instances))
+
+    async def lost(self, shards: Sequence[int]) -> None:
+        """Another process looks after these now."""
+        self.shards.lose(shards)
+        self._signals.emit("coordinator.lost", coordinator=self.name, shards=", ".join(map(str, shards)))
+
+    def new_id(self) -> SagaId:
+        """An id for a saga that this process can start. Raises `Elsewhere`."""
+        return self.shards.new_id()
 
     async def start(self, tx: Tx, saga: Saga[I], begins: Sequence[Begin]) -> list[Instance]:
-        """Starts sagas in the caller's transaction. Raises `Overloaded` when too many are in flight."""
+        """Starts sagas in the caller's transaction, with ids of `new_id`.
+
+        Raises `Overloaded` when too many are in flight, `Elsewhere` for an id that belongs to another process.
+        """
         if self.in_flight + len(begins) > self._limit:
             raise Overloaded(f"{self.in_flight} sagas are in flight, the bound is {self._limit}", retry_after_s=1.0)
-        await self._check_epoch(tx)
         moment = self._moment(tx)
         fresh: list[Instance] = []
         envelopes: list[Envelope] = []
@@ -100,21 +119,21 @@ class Coordinator:
             instance, asked = self._begin(saga, begin, moment)
             fresh.append(instance)
             envelopes += asked
+        await self.shards.check(tx, {each.shard for each in fresh})
         await self._storage.sagas.insert(tx, fresh)
         await self._relay.put(tx, envelopes)
-        ended = sum(each.state.status in ENDED for each in fresh)
-        tx.after_commit(lambda: self._committed(fresh, started=len(fresh), ended=ended))
+        tx.after_commit(lambda: self._committed(fresh, started=True))
         return fresh
 
     async def hop(self, batch: Sequence[Envelope]) -> None:
-        """Takes a batch of replies in."""
+        """Takes a batch of replies in. What belongs to another process is left to it: it asks anew."""
         async with self._storage.transaction(self._runtime.now()) as tx:
-            await self._check_epoch(tx)
             answers = self._by_saga(batch)
             loaded = await self._storage.sagas.load(tx, sorted(answers))
             moves = Moves(self.definitions)
             for id, instance in loaded.items():
-                moves.take(instance, answers[id], self._moment(tx))
+                if instance.shard in self.shards.epochs:
+                    moves.take(instance, answers[id], self._moment(tx))
             await self._write(tx, moves)
 
     async def expire(self) -> int:
@@ -128,11 +147,14 @@ class Coordinator:
         return total
 
     async def decide(self, tx: Tx, id: SagaId, decider: Callable[[Saga[Any], Instance, Moment], Decision]) -> Instance:
-        """Moves one saga by a person's decision, in the caller's transaction. Raises `LookupError`, `CannotMend`."""
-        await self._check_epoch(tx)
+        """Moves one saga by a person's decision, in the caller's transaction.
+
+        Raises `LookupError`, `CannotMend`, `Elsewhere`.
+        """
         instance = (await self._storage.sagas.load(tx, [id])).get(id)
         if instance is None:
             raise LookupError(f"no saga {id}")
+        self.shards.expect(instance.shard)
         moves = Moves(self.definitions)
         moves.put(instance, decider(self._of(instance), instance, self._moment(tx)))
         await self._write(tx, moves)
@@ -149,11 +171,10 @@ class Coordinator:
 
     async def _due(self) -> list[Instance]:
         async with self._storage.transaction(self._runtime.now()) as tx:
-            return await self._storage.sagas.due(tx, _BATCH)
+            return await self._storage.sagas.due(tx, list(self.shards.epochs), _BATCH)
 
     async def _expire_batch(self, due: Sequence[Instance]) -> None:
         async with self._storage.transaction(self._runtime.now()) as tx:
-            await self._check_epoch(tx)
             loaded = await self._storage.sagas.load(tx, sorted(each.id for each in due))
             moves = Moves(self.definitions)
             for instance in loaded.values():
@@ -165,7 +186,7 @@ class Coordinator:
         """A saga whose timer can't be acted on must not hold up the others: it is tried again after a pause."""
         self._signals.emit("saga.failed", saga=instance.id, error=f"{type(error).__name__}: {error}"[:500])
         async with self._storage.transaction(self._runtime.now()) as tx:
-            await self._check_epoch(tx)
+            await self.shards.check(tx, {instance.shard})
             later = instance.moved(instance.state, tx.now + _POSTPONED_S)
             await self._storage.sagas.save(tx, [Change(instance, later)])
 
@@ -184,26 +205,33 @@ class Coordinator:
     async def _write(self, tx: Tx, moves: Moves) -> None:
         changes = list(moves.changes.values())
         if changes:
-            await self._storage.sagas.save(tx, changes)
-            await self._relay.put(tx, moves.envelopes(self._asker, self.epoch, tx.now))
             moved = [change.after for change in changes]
-            tx.after_commit(lambda: self._committed(moved, ended=moves.ended))
+            await self.shards.check(tx, {each.shard for each in moved})
+            await self._storage.sagas.save(tx, changes)
+            await self._relay.put(tx, moves.envelopes(self._asker, self.shards.epochs, tx.now))
+            tx.after_commit(lambda: self._committed(moved))
 
     def _begin(self, saga: Saga[I], begin: Begin, moment: Moment) -> tuple[Instance, list[Envelope]]:
         state, asks = start(saga, moment)
         wake, input = wake_at(saga, state), _encode(begin.input)
-        instance = Instance(begin.id, saga.name, saga.version, input, state, 1, wake, begin.traceparent, moment.now)
-        return instance, self._asker.envelopes(saga, instance, asks, self.epoch, moment.now)
+        shard, trace = self.shards.of(begin.id), begin.traceparent
+        self.shards.expect(shard)
+        instance = Instance(begin.id, saga.name, saga.version, input, state, 1, wake, trace, moment.now, shard)
+        return instance, self._asker.envelopes(saga, instance, asks, self.shards.epochs[shard], moment.now)
 
-    def _committed(self, moved: Sequence[Instance], started: int = 0, ended: int = 0) -> None:
-        self.in_flight += started - ended
-        self._signals.emit("sagas.moved", coordinator=self.name, sagas=len(moved), started=started, ended=ended)
+    def _asked_anew(self, instance: Instance, epochs: Mapping[int, int], now: float) -> list[Envelope]:
+        asks, epoch = open_asks(instance.state), epochs[instance.shard]
+        return self._asker.envelopes(self._of(instance), instance, asks, epoch, now)
+
+    def _committed(self, moved: Sequence[Instance], started: bool = False) -> None:
+        ended = [each for each in moved if each.state.status in ENDED]
+        begun = len(moved) if started else 0
+        if started:
+            self.shards.moved(moved, 1)
+        if ended:
+            self.shards.moved(ended, -1)
+        self._signals.emit("sagas.moved", coordinator=self.name, sagas=len(moved), started=begun, ended=len(ended))
         self.watch.publish(moved)
-
-    async def _check_epoch(self, tx: Tx) -> None:
-        epoch = await self._storage.leases.epoch(tx, self.name)
-        if epoch != self.epoch:
-            raise Fenced(f"coordinator {self.name}: epoch {self.epoch} has been replaced by {epoch}; stop this process")
 
     def _of(self, instance: Instance) -> Saga[Any]:
         return self.definitions[instance.name, instance.version]

@@ -7,6 +7,7 @@ A participant's *refusal* is not here: a refusal is a value (`amends.Refusal`), 
     ├── UnknownMessage         a message of a type that nobody here handles; parked
     ├── TryAgain               a handler can't answer now: rolled back, asked again after a pause
     ├── Fenced                 another coordinator has taken over; this one must stop writing
+    ├── Elsewhere              another process coordinates the saga, or this one none yet; ask again
     ├── Conflict               a row changed underneath a guarded write; the hop is tried again
     ├── Overloaded             too many sagas in flight; come back after `retry_after_s`
     ├── UnknownVersion         sagas in flight follow a definition that this program does not have
@@ -15,7 +16,10 @@ A participant's *refusal* is not here: a refusal is a value (`amends.Refusal`), 
     ├── KeyInUse               the first request with this idempotency key still runs
     └── StorageError
         ├── WrongSchema        the database has another schema version than this program
-        └── InUse              another process owns the data folder
+        ├── InUse              another process owns the data folder
+        ├── TryTransactionAgain  the database gave a transaction up for others' sake: the hop is tried again
+        └── Unavailable        the database can't be reached; tried again until it can
+            └── CommitUnknown  it went away during a commit: look again whether it took place
 """
 
 
@@ -37,6 +41,10 @@ class TryAgain(AmendsError):
 
 class Fenced(AmendsError):
     """Another coordinator holds a higher epoch."""
+
+
+class Elsewhere(AmendsError):
+    """Names the shard that this process does not hold."""
 
 
 class Conflict(AmendsError):
@@ -81,3 +89,15 @@ class WrongSchema(StorageError):
 
 class InUse(StorageError):
     """Names the folder that another process owns."""
+
+
+class TryTransactionAgain(StorageError):
+    """A deadlock or a serialization failure; nothing of the transaction stays."""
+
+
+class Unavailable(StorageError):
+    """The database is away; nothing of the transaction stays."""
+
+
+class CommitUnknown(Unavailable):
+    """The connection was lost during the commit. Who tries the same again finds out by its ids."""

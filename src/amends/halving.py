@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from amends.errors import Fenced
+from amends.errors import Fenced, Unavailable
 
 T = TypeVar("T")
 
@@ -13,12 +13,15 @@ async def in_halves(
     handle: Callable[[Sequence[T]], Awaitable[None]],
     isolate: Callable[[T, Exception], Awaitable[None]],
 ) -> None:
-    """Runs `handle` on all items; an item that fails alone goes to `isolate`. Keeps the order. `Fenced` passes."""
+    """Runs `handle` on all items; an item that fails alone goes to `isolate`. Keeps the order.
+
+    `Fenced` and `Unavailable` pass: they are nobody's fault.
+    """
     if not items:
         return
     try:
         await handle(items)
-    except Fenced:
+    except (Fenced, Unavailable):
         raise
     except Exception as error:  # any failure of a handler: the whole point is to find out whose it is
         if len(items) == 1:

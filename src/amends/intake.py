@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from amends.errors import Fenced, Overloaded
+from amends.errors import Fenced, Overloaded, Unavailable
 from amends.halving import in_halves
 from amends.ports import Runtime, Task
 
@@ -72,17 +72,10 @@ class Intake(Generic[T, R]):
                 self._arrived.clear()
             try:
                 await in_halves(batch, self._take, _fail)
-            except Fenced as error:
-                await self._turn_away([*batch, *self._waiting], error)
-                raise
+            except (Fenced, Unavailable) as error:  # nobody is left waiting for what may take long
+                for pair in batch:
+                    await _fail(pair, error)
             await self._runtime.sleep(0)
-
-    async def _turn_away(self, callers: Sequence[tuple[T, "asyncio.Future[R]"]], error: Fenced) -> None:
-        """Another process coordinates now: nobody is left waiting for this one."""
-        self._closed = True
-        self._waiting.clear()
-        for pair in callers:
-            await _fail(pair, error)
 
     async def _take(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
         results = await self._handle([item for item, _ in batch])

@@ -88,7 +88,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
 
     `key` orders: messages of one key are delivered in the order in which they were sent. `sender` is the address of
     the coordinator that asks, or the name of the participant that answers. `deadline` and `at` are Unix times in
-    seconds. `payload` is the message as JSON. `begun`: no action was sent, the step began with its saga.
+    seconds. `payload` is the message as JSON. `begun`: no action was sent, the step began with its saga. `shard` is the
+    one of the coordinator's that holds the saga; its epochs are counted apart from those of others.
     """
 
     id: MessageId
@@ -109,6 +110,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     deadline: float | None = None
     traceparent: str = ""
     begun: bool = False
+    shard: int = 0
 
 
 _encoder = msgspec.json.Encoder()

@@ -14,11 +14,10 @@ Definitions = Mapping[tuple[str, str], Saga[Any]]
 
 
 class Moves:
-    """Collects decisions: `changes` by saga, and how many come to their end."""
+    """Collects decisions: `changes` by saga."""
 
     def __init__(self, definitions: Definitions) -> None:
         self.changes: dict[SagaId, Change] = {}
-        self.ended = 0
         self._definitions = definitions
         self._asks: list[tuple[SagaId, Decision]] = []
 
@@ -40,16 +39,16 @@ class Moves:
         wake = wake_at(self._definition(stored), state)
         if not rearm and wake is not None and stored.wake_at is not None and stored.wake_at <= wake:
             wake = stored.wake_at
-        self.ended += (state.status in ENDED) - (stored.state.status in ENDED)
         self.changes[stored.id] = Change(stored, stored.moved(state, wake))
         if decision.asks:
             self._asks.append((stored.id, decision))
 
-    def envelopes(self, asker: Asker, epoch: int, now: float) -> list[Envelope]:
-        """The commands that the decisions ask for."""
+    def envelopes(self, asker: Asker, epochs: Mapping[int, int], now: float) -> list[Envelope]:
+        """The commands that the decisions ask for; `epochs` by shard."""
         made: list[Envelope] = []
         for id, decision in self._asks:
             instance = self.changes[id].after
+            epoch = epochs[instance.shard]
             made += asker.envelopes(self._definition(instance), instance, decision.asks, epoch, now)
         return made
 

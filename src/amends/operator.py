@@ -9,7 +9,7 @@ from typing import Any
 
 from amends.connections import Tx
 from amends.coordinator import Coordinator
-from amends.errors import CannotMend
+from amends.errors import CannotMend, Elsewhere
 from amends.machine import Decision, Moment
 from amends.mending import Action, mend
 from amends.messages import SagaId
@@ -32,14 +32,18 @@ class Operator:
             return await self.mend_in(tx, saga, action, who, why, step)
 
     async def mend_in(self, tx: Tx, saga: SagaId, action: Action, who: str, why: str, step: str = "") -> Instance:
-        """The same in the caller's transaction."""
+        """The same in the caller's transaction. A saga of another process is moved by that one, a moment later."""
         asked = Mend(self._runtime.new_id(), saga, step, action.value, who, why, tx.now)
-        instance = await self._coordinator.decide(tx, saga, _decider(asked))
+        try:
+            instance = await self._coordinator.decide(tx, saga, _decider(asked))
+        except Elsewhere:
+            await self._storage.mends.insert(tx, asked)
+            return (await self._storage.sagas.load(tx, [saga]))[saga]
         await self._storage.mends.insert(tx, asked._replace(applied_at=tx.now, result="done"))
         return instance
 
     async def carry_out(self) -> int:
-        """Acts on what was written into `mends`; returns how many."""
+        """Acts on what was written into `mends` for sagas of this process; returns how many were looked at."""
         async with self._storage.reading() as reader:
             waiting = await self._storage.mends.waiting(reader, limit=100)
         for asked in waiting:
@@ -51,6 +55,8 @@ class Operator:
             async with self._storage.transaction(self._runtime.now()) as tx:
                 await self._coordinator.decide(tx, asked.saga, _decider(asked))
                 await self._storage.mends.close(tx, asked.id, "done")
+        except Elsewhere:
+            return
         except (CannotMend, LookupError, ValueError) as error:
             async with self._storage.transaction(self._runtime.now()) as tx:
                 await self._storage.mends.close(tx, asked.id, f"impossible: {error}")

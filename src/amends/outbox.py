@@ -60,7 +60,7 @@ class OutboxRelay:
         async with self._storage.transaction(now) as tx:
             await self.forget(tx)
             before = now if everything else now - SWEEP_AFTER_S
-            left = await self._storage.outbox.unsent(tx, before, _MOST)
+            left = await self._storage.outbox.claim(tx, before, _MOST)
         self._transport.send(left, self._taken.extend)
         return len(left)
 

@@ -1,6 +1,6 @@
 """The pages of a service's database: the library's own tables, as an adapter has to keep them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from amends.connections import Reader, Tx
@@ -9,7 +9,11 @@ from amends.state import SagaState
 
 
 class Instance(NamedTuple):
-    """A saga as stored. `revision` counts its writes; `wake_at` is when a timer of its is due, or None."""
+    """A saga as stored.
+
+    `revision` counts its writes; `wake_at` is when a timer of its is due, or None; `shard` says which coordinator
+    process looks after it.
+    """
 
     id: SagaId
     name: str
@@ -20,11 +24,12 @@ class Instance(NamedTuple):
     wake_at: float | None
     traceparent: str
     started_at: float
+    shard: int = 0
 
     def moved(self, state: SagaState, wake_at: float | None) -> "Instance":
         """The same one write later."""
-        id, name, version, input, _, revision, _, traceparent, started_at = self
-        return Instance(id, name, version, input, state, revision + 1, wake_at, traceparent, started_at)
+        id, name, version, input, _, revision, _, traceparent, started_at, shard = self
+        return Instance(id, name, version, input, state, revision + 1, wake_at, traceparent, started_at, shard)
 
 
 class Change(NamedTuple):
@@ -54,11 +59,11 @@ class Sagas(Protocol):
     async def save(self, tx: Tx, changes: Sequence[Change]) -> None:
         """Writes each whose stored revision is still the one before; raises `Conflict` otherwise."""
 
-    async def due(self, tx: Tx, limit: int) -> list[Instance]:
-        """Sagas whose timer is due at `tx.now`, the longest due first."""
+    async def due(self, tx: Tx, shards: Sequence[int], limit: int) -> list[Instance]:
+        """Sagas of these shards whose timer is due at `tx.now`, the longest due first."""
 
-    async def in_flight(self, tx: Reader) -> list[Instance]:
-        """Every saga that has not ended, stuck ones included, oldest first."""
+    async def in_flight(self, tx: Reader, shards: Sequence[int] | None = None) -> list[Instance]:
+        """Every saga, of these shards, that has not ended, stuck ones included, oldest first."""
 
     async def find(self, tx: Reader, wanted: SagaFilter) -> list[Instance]:
         """Newest first."""
@@ -72,7 +77,10 @@ class Outbox(Protocol):
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None: ...
 
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
-        """Rows put in at or before the Unix time `before`, in the order in which they were put in."""
+        """Messages put in at or before the Unix time `before`, in the order in which they were put in."""
+
+    async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
+        """The same, for who sends them: they count as put in at `tx.now`, so that no other process sends them, too."""
 
 
 class BarrierKey(NamedTuple):
@@ -100,18 +108,24 @@ class Inbox(Protocol):
 
     async def replace(self, tx: Tx, rows: Sequence[tuple[BarrierKey, BarrierRow]]) -> None: ...
 
-    async def epoch_of(self, tx: Reader, coordinator: str) -> int: ...
+    async def epochs(self, tx: Reader, coordinators: Sequence[str]) -> dict[str, int]:
+        """The highest epoch seen of each that was seen."""
 
-    async def raise_epoch(self, tx: Tx, coordinator: str, epoch: int) -> None: ...
+    async def raise_epochs(self, tx: Tx, epochs: Mapping[str, int]) -> None:
+        """Notes them; one that is higher already stays."""
 
 
 class Leases(Protocol):
     """The page `leases`: who coordinates."""
 
-    async def acquire(self, tx: Tx, name: str, holder: str) -> int:
-        """Takes the lease over; returns the new, higher epoch."""
+    async def acquire(self, tx: Tx, names: Sequence[str], holder: str) -> dict[str, int]:
+        """Takes leases over, once those who hold them have ended their transactions; returns the new epochs."""
 
-    async def epoch(self, tx: Reader, name: str) -> int: ...
+    async def epochs(self, tx: Reader, names: Sequence[str]) -> dict[str, int]:
+        """The epoch of each lease that was ever taken."""
+
+    async def hold(self, tx: Tx, names: Sequence[str]) -> dict[str, int]:
+        """The same, and nobody takes one of them over before this transaction has ended."""
 
 
 class Parked(NamedTuple):

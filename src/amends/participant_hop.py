@@ -56,22 +56,28 @@ class ParticipantHop:
     async def _fence(self, tx: Tx, batch: Sequence[Envelope]) -> Sequence[Envelope]:
         """Drops commands of a coordinator that has been replaced: its successor asks again."""
         newest = await self._newest_epochs(tx, batch)
-        fenced = [each.id for each in batch if each.epoch < newest.get(each.sender, 0)]
+        fenced = [each.id for each in batch if each.epoch < newest.get((each.sender, each.shard), 0)]
         if not fenced:
             return batch
         self._signals.emit("participant.fenced", participant=self._participant.name, messages=list(map(str, fenced)))
-        return [each for each in batch if each.epoch >= newest.get(each.sender, 0)]
+        return [each for each in batch if each.epoch >= newest.get((each.sender, each.shard), 0)]
 
-    async def _newest_epochs(self, tx: Tx, batch: Sequence[Envelope]) -> dict[str, int]:
-        newest: dict[str, int] = {}
+    async def _newest_epochs(self, tx: Tx, batch: Sequence[Envelope]) -> dict[tuple[str, int], int]:
+        """By coordinator and shard; what is newer than what was seen is noted."""
+        newest: dict[tuple[str, int], int] = {}
         for each in batch:
-            if each.sender and each.epoch > newest.get(each.sender, -1):
-                newest[each.sender] = each.epoch
-        for coordinator, epoch in sorted(newest.items()):
-            seen = await self._storage.inbox.epoch_of(tx, coordinator)
-            if epoch > seen:
-                await self._storage.inbox.raise_epoch(tx, coordinator, epoch)
-            newest[coordinator] = max(seen, epoch)
+            who = each.sender, each.shard
+            if each.sender and each.epoch > newest.get(who, -1):
+                newest[who] = each.epoch
+        seen = await self._storage.inbox.epochs(tx, [f"{sender}/{shard}" for sender, shard in newest])
+        raised: dict[str, int] = {}
+        for (sender, shard), epoch in newest.items():
+            known = seen.get(f"{sender}/{shard}", 0)
+            if epoch > known:
+                raised[f"{sender}/{shard}"] = epoch
+            newest[sender, shard] = max(known, epoch)
+        if raised:
+            await self._storage.inbox.raise_epochs(tx, raised)
         return newest
 
     async def _take(self, tx: Tx, wave: Sequence[Envelope], known: Known, written: Known) -> list[Envelope]:

@@ -79,8 +79,19 @@ class Storage(Protocol):
 Taken = Callable[[Sequence[MessageId]], None]
 
 
+class ShardOwner(Protocol):
+    """Whoever reads shards of an address: is told which, before their first message and after their last."""
+
+    async def gained(self, shards: Sequence[int]) -> None: ...
+
+    async def lost(self, shards: Sequence[int]) -> None: ...
+
+
 class Subscription(Protocol):
-    """The one reader of an address (or of a share of its keys)."""
+    """A reader of an address: of all its shards, or of those that the other readers don't have."""
+
+    async def open(self, owner: ShardOwner) -> None:
+        """Begins to read. `owner` may be told of shards now or later, and again whenever they move."""
 
     async def receive(self, most: int) -> Sequence[Envelope]:
         """Waits until there is something, then returns what has arrived, at most `most`. Never lingers."""
@@ -99,3 +110,6 @@ class Transport(Protocol):
         """Returns at once; calls `taken` with the ids that will not be lost any more."""
 
     def subscribe(self, address: str) -> Subscription: ...
+
+    def shard_of(self, address: str, key: str) -> int:
+        """Which shard of an address the messages of a key go to: one reader at a time has it."""

@@ -1,6 +1,7 @@
 """One service: its database, its outbox, its coordinator and participant, and the workers that drive them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from amends.coordinator import IN_FLIGHT, Coordinator
@@ -8,7 +9,7 @@ from amends.operator import Operator
 from amends.outbox import OutboxRelay
 from amends.participant import Participant
 from amends.participant_hop import ParticipantHop
-from amends.ports import Runtime, Storage, Transport
+from amends.ports import Runtime, ShardOwner, Storage, Transport
 from amends.saga import Saga
 from amends.signals import Signals
 from amends.timers import Chore, Ticker
@@ -42,17 +43,15 @@ class Service:
         self._chores = list(chores)
         if participant is not None:
             self.hop = ParticipantHop(participant, storage, self.relay, runtime, signals)
-            self._add_worker(self.hop.hop, transport, participant.name)
+            self._add_worker(self.hop.hop, transport, participant.name, MOST, None)
         if definitions:
             self._coordinate(definitions, transport, limit)
         self._ticker = Ticker([*self._chores, self.relay.tidy], runtime, signals)
 
     async def start(self) -> None:
-        """Takes the lease over, sends what a crash left, then takes messages."""
-        if self.coordinator is not None:
-            await self.coordinator.acquire(self.name)
+        """Sends what a crash left, takes over what nobody else looks after, then takes messages."""
         await self.relay.sweep(everything=True)
-        for worker in self.workers:
+        for worker in reversed(self.workers):
             await worker.start()
         self._ticker.start(f"{self.name} timers")
 
@@ -67,13 +66,30 @@ class Service:
     def _coordinate(self, definitions: Sequence[Saga[Any]], transport: Transport, limit: int) -> None:
         address = f"{self.name}.coordinator"
         self.coordinator = Coordinator(
-            address, definitions, self.storage, self.relay, self.runtime, self.signals, limit
+            address,
+            definitions,
+            self.storage,
+            self.relay,
+            self.runtime,
+            self.signals,
+            limit,
+            partial(transport.shard_of, address),
         )
         self.operator = Operator(self.coordinator, self.storage, self.runtime)
         self._chores += [self.coordinator.expire, self.operator.carry_out]
-        self._add_worker(self.coordinator.hop, transport, address, most=4 * MOST)
+        self._add_worker(self.coordinator.hop, transport, address, 4 * MOST, self.coordinator)
 
-    def _add_worker(self, hop: Hop, transport: Transport, address: str, most: int = MOST) -> None:
-        worker = Worker(hop, address, transport.subscribe(address), self.storage, self.runtime, self.signals, most)
+    def _add_worker(self, hop: Hop, transport: Transport, address: str, most: int, owner: ShardOwner | None) -> None:
+        worker = Worker(
+            hop,
+            address,
+            transport.subscribe(address),
+            self.storage,
+            self.runtime,
+            self.signals,
+            most=most,
+            owner=owner,
+            shard_of=partial(transport.shard_of, address),
+        )
         self.workers.append(worker)
         self._chores.append(worker.retry_due)

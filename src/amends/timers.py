@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from amends.errors import Fenced
 from amends.ports import Runtime, Task
 from amends.signals import Signals
 
@@ -31,9 +30,7 @@ class Ticker:
         for chore in self._chores:
             try:
                 await chore()
-            except Fenced:
-                raise
-            except Exception as error:  # the database may be away for a while; the next tick tries again
+            except Exception as error:  # the database may be away, a shard may have moved: the next tick tries again
                 self._signals.emit("chore.failed", error=f"{type(error).__name__}: {error}"[:500])
 
     async def _run(self) -> None:

@@ -9,24 +9,38 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from amends.errors import DefinitionError, Fenced, TryAgain, UnknownMessage
+from amends.errors import (
+    Conflict,
+    DefinitionError,
+    Fenced,
+    TryAgain,
+    TryTransactionAgain,
+    Unavailable,
+    UnknownMessage,
+)
 from amends.halving import in_halves
 from amends.messages import Envelope
 from amends.pages import Parked
-from amends.ports import Runtime, Storage, Subscription, Task
+from amends.ports import Runtime, ShardOwner, Storage, Subscription, Task
 from amends.retry import Retry
 from amends.signals import Signals
 
 Hop = Callable[[Sequence[Envelope]], Awaitable[None]]
 
 MOST = 1000
+TRIES = 4
 _LOAD_EVERY_S = 1.0
 DEFER = Retry(attempts=8, base_s=0.05, cap_s=10.0)
+_STUMBLED = Retry(attempts=TRIES, base_s=0.005, cap_s=0.05)
 _NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage, DefinitionError)
 
 
 class Worker:
-    """Runs one hop after the other; `stop` lets the present one finish."""
+    """Runs one hop after the other; `stop` lets the present one finish.
+
+    `shard_of` says to which shard a key belongs: what is parked is looked after by whoever reads its shard. `owner` is
+    told of shards before the first message of theirs. A `ShardOwner` itself.
+    """
 
     def __init__(
         self,
@@ -36,7 +50,10 @@ class Worker:
         storage: Storage,
         runtime: Runtime,
         signals: Signals,
+        *,
         most: int = MOST,
+        owner: ShardOwner | None = None,
+        shard_of: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self._hop = hop
         self._address = address
@@ -45,15 +62,30 @@ class Worker:
         self._runtime = runtime
         self._signals = signals
         self._most = most
+        self._owner = owner
+        self._shard_of = shard_of
+        self._shards: set[int] = set()
         self._waiting: dict[str, list[Parked]] = {}
         self._load_at = 0.0
         self._stopping = False
         self._task: Task | None = None
 
     async def start(self) -> None:
-        """Goes on with what was parked for its address."""
-        await self._load()
+        """Reads what there is, and what was parked for its address."""
+        await self._subscription.open(self)
         self._task = self._runtime.spawn(self._run(), self._address)
+
+    async def gained(self, shards: Sequence[int]) -> None:
+        if self._owner is not None:
+            await self._owner.gained(shards)
+        self._shards.update(shards)
+        await self._load()
+
+    async def lost(self, shards: Sequence[int]) -> None:
+        self._shards.difference_update(shards)
+        if self._owner is not None:
+            await self._owner.lost(shards)
+        await self._load()
 
     def stop(self) -> None:
         """The present hop is the last one."""
@@ -78,12 +110,11 @@ class Worker:
             try:
                 await self.take(batch)
                 return True
-            except Fenced:
-                self._signals.emit("worker.fenced", address=self._address)
-                raise
+            except Fenced as error:  # the next try leaves out what belongs to another process now
+                self._signals.emit("worker.fenced", address=self._address, error=_named(error))
             except Exception as error:  # not even setting a message aside worked: nothing is acknowledged
                 self._signals.emit("worker.failed", address=self._address, error=_named(error))
-                await self._runtime.sleep(DEFER.pause_s(attempt, self._runtime.roll()))
+            await self._runtime.sleep(DEFER.pause_s(attempt, self._runtime.roll()))
         return False
 
     async def take(self, batch: Sequence[Envelope]) -> None:
@@ -100,7 +131,20 @@ class Worker:
             await self._defer_behind([each for each in batch if each.key in self._waiting])
             batch = [each for each in batch if each.key not in self._waiting]
         if batch:
-            await self._hop(batch)
+            await self._hop_again(batch)
+
+    async def _hop_again(self, batch: Sequence[Envelope]) -> None:
+        """What stumbles over another transaction is tried again as it is: nothing is wrong with any message."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                await self._hop(batch)
+                return
+            except (Conflict, TryTransactionAgain):
+                if _STUMBLED.spent(attempt):
+                    raise
+            await self._runtime.sleep(_STUMBLED.pause_s(attempt, self._runtime.roll()))
 
     async def retry_due(self) -> None:
         """Gives deferred messages their next try; a key whose head succeeds goes on with the ones behind."""
@@ -113,12 +157,15 @@ class Worker:
                     break
 
     async def _load(self) -> None:
-        """Other workers of the service share the table; a person may have changed it from outside."""
+        """Other workers of the service share the table; a person may have changed it from outside.
+
+        A message counts for the worker that reads the shard of its key.
+        """
         self._load_at = self._runtime.now() + _LOAD_EVERY_S
         self._waiting.clear()
         async with self._storage.reading() as reader:
             for row in await self._storage.parking.all(reader, limit=10_000):
-                if row.envelope.to == self._address:
+                if row.envelope.to == self._address and self._shard_of(row.envelope.key) in self._shards:
                     self._waiting.setdefault(row.envelope.key, []).append(row)
 
     async def unpark(self, ids: Sequence[str]) -> None:
@@ -132,7 +179,7 @@ class Worker:
     async def _retry(self, row: Parked) -> bool:
         try:
             await self._hop([row.envelope])
-        except Fenced:
+        except (Fenced, Unavailable):
             raise
         except Exception as error:  # the same message fails again: counted, and at last parked
             await self._count(row, error)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from amends.errors import AmendsError, Fenced
+from amends.errors import AmendsError, Fenced, Unavailable
 from amends.intake import Intake
 from amends.ports import Task
 from amends.testing.runtime import VirtualRuntime
@@ -81,16 +81,16 @@ async def test_caller_that_comes_after_the_stop_is_told_so() -> None:
     assert isinstance(counter.results.get(1), AmendsError)
 
 
-async def test_callers_of_a_replaced_coordinator_are_told_so() -> None:
-    counter = Counter(error=Fenced("replaced"))
+@pytest.mark.parametrize("error", [Fenced("replaced"), Unavailable("away")], ids=lambda error: type(error).__name__)
+async def test_callers_are_told_of_what_is_nobodys_fault_and_later_ones_are_served(error: AmendsError) -> None:
+    counter = Counter(error=error)
     counter.bring(12, 13, *range(100, 120))
-    task = counter.intake
-    task.start("counter")
+    counter.intake.start("counter")
     await counter.runtime.settle()
+    assert len(counter.results) == 22
+    assert type(counter.results[12]) is type(counter.results[13]) is type(error)
+    assert counter.results[119] == 238
     counter.bring(200)
     await counter.runtime.settle()
-    assert len(counter.results) == 23
-    assert isinstance(counter.results[12], Fenced)
-    assert isinstance(counter.results[200], AmendsError)
-    with pytest.raises(Fenced):
-        await counter.intake.stop()
+    assert counter.results[200] == 400
+    await counter.intake.stop()

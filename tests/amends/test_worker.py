@@ -8,7 +8,7 @@ import pytest
 
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
-from amends.errors import Fenced, TryAgain, UnknownMessage
+from amends.errors import Conflict, Fenced, TryAgain, TryTransactionAgain, Unavailable, UnknownMessage
 from amends.messages import Envelope, Kind, MessageId, SagaId
 from amends.pages import Parked
 from amends.signals import Field, Signals
@@ -29,6 +29,7 @@ class Bench:
         self.runtime = VirtualRuntime()
         self.storage = SqliteStorage(folder / "hotel.db")
         self.broken: dict[str, Exception] = {}
+        self.stumble = False
         self.done: list[str] = []
         self.batches: list[list[str]] = []
         self.signals: list[tuple[str, dict[str, Field]]] = []
@@ -47,7 +48,7 @@ class Bench:
         self.batches.append([each.id for each in batch])
         for each in batch:
             if each.id in self.broken:
-                raise self.broken[each.id]
+                raise self.broken.pop(each.id) if self.stumble else self.broken[each.id]
         self.done += [each.id for each in batch]
 
     async def bring(self, *messages: Envelope) -> None:
@@ -218,7 +219,49 @@ async def test_replaced_coordinator_neither_acknowledges_nor_parks(bench: Bench)
     bench.broken["m"] = Fenced("replaced")
     await bench.bring(message("m", "k"))
     assert (bench.acknowledged, await bench.parked()) == ([], [])
-    assert bench.signals == [("worker.fenced", {"address": "hotel"})]
+    assert bench.signals == [("worker.fenced", {"address": "hotel", "error": "Fenced: replaced"})]
+    del bench.broken["m"]
+    await bench.pass_time(1)
+    assert bench.acknowledged == bench.done == ["m"]
+
+
+@pytest.mark.parametrize(
+    "error", [Conflict("a row"), TryTransactionAgain("deadlock")], ids=lambda each: type(each).__name__
+)
+async def test_batch_that_stumbles_over_another_transaction_is_tried_again_whole(
+    bench: Bench, error: Exception
+) -> None:
+    bench.broken["m3"] = error
+    bench.stumble = True
+    await bench.bring(*[message(f"m{number}", f"k{number}") for number in range(8)])
+    await bench.pass_time(1)
+    assert [len(batch) for batch in bench.batches] == [8, 8]
+    assert await bench.parked() == []
+
+
+async def test_database_that_is_away_parks_nothing_and_halves_nothing(bench: Bench) -> None:
+    bench.broken["m3"] = Unavailable("connection refused")
+    await bench.bring(*[message(f"m{number}", f"k{number}") for number in range(8)])
+    await bench.pass_time(1)
+    assert {len(batch) for batch in bench.batches} == {8}
+    del bench.broken["m3"]
+    await bench.pass_time(30)
+    assert (len(bench.done), await bench.parked()) == (8, [])
+
+
+async def test_what_is_parked_is_looked_after_by_the_reader_of_its_shard(bench: Bench) -> None:
+    bench.broken["m"] = UnknownMessage("no handler")
+    await bench.bring(message("m", "k"))
+    await bench.worker.lost([0])
+    bench.broken.clear()
+    async with bench.storage.transaction(bench.runtime.now()) as tx:
+        [row] = await bench.storage.parking.all(tx, 10)
+        await bench.storage.parking.update(tx, row._replace(retry_at=tx.now, attempts=0))
+    await bench.pass_time(5)
+    assert bench.done == []
+    await bench.worker.gained([0])
+    await bench.pass_time(5)
+    assert bench.done == ["m"]
 
 
 async def test_replaced_coordinator_does_not_spend_the_budget_of_a_deferred_message(bench: Bench) -> None:

@@ -20,7 +20,6 @@ from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import DataFolder, SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
-from amends.messages import SagaId
 from amends.pages import Instance
 from amends.participant import Participant
 from amends.saga import Saga
@@ -96,7 +95,7 @@ class Embedded:
         """Starts a saga and waits until it has ended, or needs a person."""
         assert service.coordinator is not None, f"service {service.name} has no definitions"
         ended: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
-        id = SagaId(self.runtime.new_id())
+        id = service.coordinator.new_id()
         service.coordinator.watch.add(id, lambda moved: _tell(ended, moved))
         async with service.storage.transaction(self.runtime.now()) as tx:
             await service.coordinator.start(tx, saga, [Begin(id, input)])

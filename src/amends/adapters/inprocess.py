@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from amends.messages import Envelope
-from amends.ports import Taken
+from amends.ports import ShardOwner, Taken
 
 
 class InProcess:
@@ -40,6 +40,9 @@ class InProcess:
     def subscribe(self, address: str) -> "Queue":
         return self._queue(address)
 
+    def shard_of(self, address: str, key: str) -> int:  # noqa: ARG002 - there is one shard
+        return 0
+
     def _queue(self, address: str) -> "Queue":
         queue = self._queues.get(address)
         if queue is None:
@@ -63,6 +66,10 @@ class Queue:
         self._received: deque[tuple[list[Envelope], Taken]] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
+
+    async def open(self, owner: ShardOwner) -> None:
+        """The only reader has the only shard."""
+        await owner.gained([0])
 
     def put(self, messages: list[Envelope], taken: Taken) -> None:
         self._pieces.append((messages, taken))

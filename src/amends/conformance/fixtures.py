@@ -66,4 +66,5 @@ def envelope(id: str, *, key: str = "k", to: str = "hotel", at: float = NOW) -> 
         deadline=NOW + 30.5,
         traceparent="00-ab-cd-01",
         begun=True,
+        shard=3,
     )

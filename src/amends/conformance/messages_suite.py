@@ -42,6 +42,14 @@ class TestOutbox:
         await put(storage, envelope("m2"))
         assert [each.id for each in await unsent(storage, before=NOW - 10)] == ["m1"]
 
+    async def test_claimed_messages_are_its_senders_for_a_while(self, storage: Storage) -> None:
+        await put(storage, envelope("m1"), envelope("m2"))
+        async with storage.transaction(NOW + 60) as tx:
+            assert [each.id for each in await storage.outbox.claim(tx, NOW, 100)] == ["m1", "m2"]
+            await storage.outbox.remove(tx, [MessageId("m1")])
+        async with storage.transaction(NOW + 120) as tx:
+            assert [each.id for each in await storage.outbox.claim(tx, NOW + 60, 100)] == ["m2"]
+
     async def test_removed_message_is_gone_the_others_stay(self, storage: Storage) -> None:
         await put(storage, envelope("m1"), envelope("m2"))
         await put(storage, envelope("m3"))
@@ -120,9 +128,8 @@ class TestInbox:
 
     async def test_epochs_only_grow(self, storage: Storage) -> None:
         async with storage.transaction(NOW) as tx:
-            assert await storage.inbox.epoch_of(tx, "a") == 0
+            assert await storage.inbox.epochs(tx, ["a"]) == {}
             for epoch in (3, 5, 4):
-                await storage.inbox.raise_epoch(tx, "a", epoch)
-            await storage.inbox.raise_epoch(tx, "b", 1)
+                await storage.inbox.raise_epochs(tx, {"a": epoch, "b": 1})
         async with storage.reading() as reader:
-            assert [await storage.inbox.epoch_of(reader, name) for name in ("a", "b")] == [5, 1]
+            assert await storage.inbox.epochs(reader, ["a", "b", "nobody"]) == {"a": 5, "b": 1}

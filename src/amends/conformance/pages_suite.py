@@ -12,15 +12,19 @@ from amends.ports import Storage
 class TestLeases:
     async def test_epoch_grows_with_every_acquisition(self, storage: Storage) -> None:
         async with storage.transaction(NOW) as tx:
-            assert await storage.leases.epoch(tx, "trips") == 0
+            assert await storage.leases.hold(tx, ["trips/0"]) == {}
         epochs = []
-        for holder in ("one", "two", "two"):
+        for holder, names in (("one", ["trips/0"]), ("two", ["trips/0", "trips/1"]), ("two", ["trips/0"])):
             async with storage.transaction(NOW) as tx:
-                epochs.append(await storage.leases.acquire(tx, "trips", holder))
-        assert epochs == [1, 2, 3]
+                epochs.append(await storage.leases.acquire(tx, names, holder))
+        assert epochs == [{"trips/0": 1}, {"trips/0": 2, "trips/1": 1}, {"trips/0": 3}]
         async with storage.reading() as reader:
-            assert await storage.leases.epoch(reader, "trips") == 3
-            assert await storage.leases.epoch(reader, "other") == 0
+            assert await storage.leases.epochs(reader, ["trips/0", "trips/1", "other/0"]) == {
+                "trips/0": 3,
+                "trips/1": 1,
+            }
+        async with storage.transaction(NOW) as tx:
+            assert await storage.leases.hold(tx, ["trips/1", "other/0"]) == {"trips/1": 1}
 
 
 class TestParking:

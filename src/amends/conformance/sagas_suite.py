@@ -58,7 +58,7 @@ class TestSagas:
         await stored(storage, before)
         await save(storage, Change(before, before.moved(instance("a", Status.COMPLETED).state, None)))
         async with storage.transaction(NOW * 2) as tx:
-            assert await storage.sagas.due(tx, 10) == []
+            assert await storage.sagas.due(tx, [0], 10) == []
             assert await storage.sagas.in_flight(tx) == []
 
     @pytest.mark.parametrize("status", [Status.RUNNING, Status.COMPLETED], ids=str)
@@ -76,14 +76,23 @@ class TestSagas:
         timers = {"a": NOW, "b": NOW - 5, "c": NOW + 0.5, "d": NOW - 9}
         await stored(storage, *[instance(id, wake_at=at) for id, at in timers.items()], instance("e", Status.STUCK))
         async with storage.transaction(NOW) as tx:
-            assert [each.id for each in await storage.sagas.due(tx, 10)] == ["d", "b", "a"]
-            assert [each.id for each in await storage.sagas.due(tx, 2)] == ["d", "b"]
+            assert [each.id for each in await storage.sagas.due(tx, [0], 10)] == ["d", "b", "a"]
+            assert [each.id for each in await storage.sagas.due(tx, [0], 2)] == ["d", "b"]
 
     async def test_in_flight_are_all_that_have_not_ended_oldest_first(self, storage: Storage) -> None:
         statuses = [Status.STUCK, Status.COMPLETED, Status.RUNNING, Status.COMPENSATED, Status.COMPENSATING]
         await stored(storage, *[instance(f"s{number}", status) for number, status in enumerate(statuses)])
         async with storage.reading() as reader:
             assert [each.id for each in await storage.sagas.in_flight(reader)] == ["s0", "s2", "s4"]
+
+    async def test_shards_are_looked_after_apart(self, storage: Storage) -> None:
+        shards = {"a": 0, "b": 1, "c": 1, "d": 2}
+        await stored(storage, *[instance(id, wake_at=NOW)._replace(shard=shard) for id, shard in shards.items()])
+        assert [each.shard for each in (await load(storage, "b")).values()] == [1]
+        async with storage.transaction(NOW) as tx:
+            assert sorted(each.id for each in await storage.sagas.due(tx, [1, 2], 10)) == ["b", "c", "d"]
+            assert await storage.sagas.due(tx, [], 10) == []
+            assert [each.id for each in await storage.sagas.in_flight(tx, [0, 2])] == ["a", "d"]
 
     @pytest.mark.parametrize("status", Status, ids=str)
     async def test_find_by_status(self, storage: Storage, status: Status) -> None:

@@ -157,6 +157,33 @@ class TestStatements:
             assert await reader.fetch_each(sql, ["d", "b", "nobody"]) == [("b", 1), ("d", 3)]
             assert await reader.fetch_each(sql, []) == []
 
+    async def test_lock_each_finds_what_fetch_each_finds(self, shelf: Storage) -> None:
+        sql = "select name, number from keys join things on name = key"
+        async with shelf.transaction(NOW) as tx:
+            assert await tx.lock_each(sql, ["b", "d", "nobody"]) == [("b", 1), ("d", 3)]
+            assert await tx.lock_each(sql, []) == []
+
+    async def test_locked_rows_are_read_as_whoever_held_them_left_them(self, shelf: Storage) -> None:
+        async def double(name: str) -> None:
+            async with shelf.transaction(NOW) as tx:
+                [(_, number)] = await tx.lock_each("select name, number from keys join things on name = key", [name])
+                await asyncio.sleep(0)
+                await tx.run("update things set number = :number where name = :name", (2 * number, name))
+
+        await asyncio.gather(*[double("b") for _ in range(10)])
+        async with shelf.reading() as reader:
+            assert (await things(reader))[1] == ("b", 1024)
+
+    async def test_run_many_takes_every_kind_of_statement(self, shelf: Storage) -> None:
+        upsert = f"{insert_thing} on conflict (name) do update set number = things.number + excluded.number"
+        async with shelf.transaction(NOW) as tx:
+            assert await tx.run_many(f"{insert_thing} on conflict (name) do nothing", [("a", 9), ("f", 5)]) == 1
+            assert await tx.run_many(upsert, [("e", 10), ("g", 6)]) == 2
+            guarded = "update things set number = number - :by where name = :name and number >= :by"
+            assert await tx.run_many(guarded, [(1, "c"), (4, "d")]) == 1
+            assert await tx.run_many("delete from things where name = :name", [("a",), ("z",)]) == 1
+            assert await things(tx) == [("b", 1), ("c", 1), ("d", 3), ("e", 14), ("f", 5), ("g", 6)]
+
     async def test_keys_with_quotes_and_other_scripts_are_just_keys(self, shelf: Storage) -> None:
         names = ['"', "'; drop table things; --", "Zoë", "日本", "\\", ","]
         async with shelf.transaction(NOW) as tx:

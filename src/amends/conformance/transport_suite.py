@@ -28,7 +28,30 @@ def ids(envelopes: Sequence[Envelope]) -> list[str]:
 def ignore(_: Sequence[MessageId]) -> None: ...
 
 
+class Owner:
+    """A `ShardOwner` that remembers."""
+
+    def __init__(self) -> None:
+        self.shards: list[int] = []
+        self.told = asyncio.Event()
+
+    async def gained(self, shards: Sequence[int]) -> None:
+        self.shards += shards
+        self.told.set()
+
+    async def lost(self, shards: Sequence[int]) -> None:
+        self.shards = [each for each in self.shards if each not in shards]
+
+
 class TestTransport:
+    async def test_reader_is_told_of_its_shards_and_messages_belong_to_one(self, transport: Transport) -> None:
+        owner, subscription = Owner(), transport.subscribe("hotel")
+        await subscription.open(owner)
+        transport.send([envelope(f"m{number}", key=f"k{number}") for number in range(20)], ignore)
+        got = await received(subscription, 20)
+        assert owner.told.is_set()
+        assert {transport.shard_of("hotel", each.key) for each in got} <= set(owner.shards)
+
     async def test_message_arrives_as_it_was_sent(self, transport: Transport) -> None:
         subscription = transport.subscribe("hotel")
         transport.send([envelope("m1")], ignore)

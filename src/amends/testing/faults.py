@@ -32,6 +32,9 @@ class Recording:
     def subscribe(self, address: str) -> Subscription:
         return self._inner.subscribe(address)
 
+    def shard_of(self, address: str, key: str) -> int:
+        return self._inner.shard_of(address, key)
+
 
 class Duplicating:
     """Delivers what matches several times; the copies follow at once."""
@@ -47,6 +50,9 @@ class Duplicating:
 
     def subscribe(self, address: str) -> Subscription:
         return self._inner.subscribe(address)
+
+    def shard_of(self, address: str, key: str) -> int:
+        return self._inner.shard_of(address, key)
 
 
 class Losing:
@@ -64,6 +70,9 @@ class Losing:
 
     def subscribe(self, address: str) -> Subscription:
         return self._inner.subscribe(address)
+
+    def shard_of(self, address: str, key: str) -> int:
+        return self._inner.shard_of(address, key)
 
 
 class Holding:
@@ -83,6 +92,9 @@ class Holding:
 
     def subscribe(self, address: str) -> Subscription:
         return self._inner.subscribe(address)
+
+    def shard_of(self, address: str, key: str) -> int:
+        return self._inner.shard_of(address, key)
 
     def let_go(self, matches: Matches = _anything, random: Random | None = None) -> int:
         """Delivers what is held and matches, shuffled when given `random`; returns how many messages."""
@@ -117,6 +129,9 @@ class Reordering:
 
     def subscribe(self, address: str) -> Subscription:
         return self._inner.subscribe(address)
+
+    def shard_of(self, address: str, key: str) -> int:
+        return self._inner.shard_of(address, key)
 
     def flush(self) -> None:
         """Delivers what is left; call it when nothing else moves."""

@@ -53,7 +53,7 @@ class Cancelling:
 
     async def _begin(self, tx: Tx, order: Order) -> None:
         """The purchase is the one that the order's saga began with."""
-        saga = SagaId(self._service.runtime.new_id())
+        saga = self._coordinator.new_id()
         if await tx.run(tables.set_cancel_saga, (saga, order.id)):
             placed = (await self._service.storage.sagas.load(tx, [SagaId(order.id)]))[SagaId(order.id)]
             purchase = input_of(place_order, placed)

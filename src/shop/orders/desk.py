@@ -103,7 +103,7 @@ class Desk:
             slot=slot,
             pay_with=wanted.pay_with,
             card=_accepted(card_of(wanted.pay_with), _accepted(check_items(items), "")),
-            order_id=self._runtime.new_id(),
+            order_id=self._intake.new_id(),
             traceparent=headers.get(b"traceparent", b"").decode("latin-1")[:55],
         )
 

@@ -68,6 +68,7 @@ class OrderIntake:
         self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime, after)
         self._looks: Intake[str, tuple[Order, Instance]] = Intake(self._look, service.runtime)
         self.submit = self._intake.submit
+        self.new_id = service.coordinator.new_id
         self.look = self._looks.submit
 
     def start(self, name: str) -> None:
@@ -91,7 +92,7 @@ class OrderIntake:
             prices = await self._prices(tx, placings)
             batch = Batch(tx.now, known, prices, self._coordinator.room)
             for placing in placings:
-                named = placing if placing.order_id else placing._replace(order_id=self._runtime.new_id())
+                named = placing if placing.order_id else placing._replace(order_id=self._coordinator.new_id())
                 batch.add(named)
             instances = await self._coordinator.start(tx, place_order, batch.begins)
             await tables.insert_orders(tx, batch.orders)

@@ -147,7 +147,7 @@ async def stock(rooms: Desk) -> list[StockedProduct]:
 @post("/orders/", status_code=200, responses={404: UNKNOWN, 503: BUSY})
 async def place(rooms: Desk, data: JSONBody[NewOrder]) -> Accepted:
     """Takes an order; its saga runs behind the answer."""
-    placing = placing_of(data, rooms.runtime.new_id())
+    placing = placing_of(data, rooms.intake.new_id())
     await _check_known(rooms, placing)
     result = await rooms.intake.submit(placing)
     match result:

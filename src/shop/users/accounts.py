@@ -31,7 +31,7 @@ class Accounts:
         """A new user, with the wallet opened or about to be. Raises 400, 409 and 503."""
         if not is_email(email):
             raise Problem(400, "bad-request", "email: this is no e-mail address")
-        user = User(self._runtime.new_id(), email, name)
+        user = User(self._coordinator.new_id(), email, name)
         await self._refuse_taken(email)
         hashed = await self._passwords.hash(password)
         opened = self._runtime.signal()

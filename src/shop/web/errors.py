@@ -4,7 +4,17 @@ from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
 
-from amends.errors import AmendsError, Conflict, KeyInUse, KeyReused, Overloaded
+from amends.errors import (
+    AmendsError,
+    Conflict,
+    Elsewhere,
+    Fenced,
+    KeyInUse,
+    KeyReused,
+    Overloaded,
+    TryTransactionAgain,
+    Unavailable,
+)
 from amends.signals import Signals
 from shop.web.problems import Answer, Problem, trace_of
 
@@ -60,6 +70,8 @@ def _of_library(error: AmendsError) -> Problem:
             return Problem(409, "conflict", "somebody else was faster: ask again", retry_after_s=1.0)
         case Overloaded():
             return Problem(503, "overloaded", "too much is in flight: come back", retry_after_s=error.retry_after_s)
+        case Elsewhere() | Fenced() | TryTransactionAgain() | Unavailable():
+            return Problem(503, "overloaded", "this can't be done right now: ask again", retry_after_s=1.0)
         case _:
             return _internal()
 

@@ -43,7 +43,7 @@ async def _missing(service: Service) -> list[str]:
             coordinator = service.coordinator
             if coordinator is None:
                 return []
-            held = await service.storage.leases.epoch(reader, coordinator.name) == coordinator.epoch
-            return [] if held else [f"{service.name}: another coordinator holds the lease"]
+            held = await coordinator.shards.current(reader)
+            return [] if held else [f"{service.name}: another process coordinates its sagas"]
     except Exception as error:  # whatever the database says, the answer is that it can't serve
         return [f"{service.name}: {type(error).__name__}"]

@@ -19,6 +19,7 @@ from amends.messages import Envelope, Operation, Outcome
 from amends.pages import BarrierRow, KeyScope, StoredAnswer
 from amends.participant_hop import ParticipantHop
 from amends.retry import Retry
+from amends.shards import Shards
 from amends.state import Phase, Status
 from amends.steps import Kind
 
@@ -112,9 +113,9 @@ def only_answered_steps_are_undone(patch: Patch) -> None:
 
 
 def coordinator_ignores_epochs(patch: Patch) -> None:
-    async def check(self: Coordinator, tx: Tx) -> None: ...
+    async def check(self: Shards, tx: Tx, shards: object) -> None: ...
 
-    patch.setattr(Coordinator, "_check_epoch", check)
+    patch.setattr(Shards, "check", check)
 
 
 def participants_ignore_epochs(patch: Patch) -> None:
@@ -199,11 +200,8 @@ def undone_in_order_of_asking(patch: Patch) -> None:
 
 
 def unknown_versions_are_let_in(patch: Patch) -> None:
-    async def acquire(self: Coordinator, holder: str) -> None:
-        async with self._storage.transaction(0.0) as tx:
-            self.epoch = await self._storage.leases.acquire(tx, self.name, holder)
-
-    patch.setattr(Coordinator, "acquire", acquire)
+    patch.setattr(Coordinator, "_refuse_unknown", lambda self, instances: None)
+    patch.setattr(Coordinator, "_asked_anew", lambda self, instance, epochs, now: [])
 
 
 def batch_fails_as_a_whole(patch: Patch) -> None:

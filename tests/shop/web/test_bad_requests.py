@@ -166,8 +166,7 @@ async def test_replaced_coordinator_is_not_ready(edges: Edges) -> None:
     orders = edges.services["orders"]
     assert orders.coordinator is not None
     async with orders.storage.transaction(edges.home.runtime.now()) as tx:
-        await orders.storage.leases.acquire(tx, orders.coordinator.name, "another")
+        await orders.storage.leases.acquire(tx, [f"{orders.coordinator.name}/0"], "another")
     answer = await edges.client.get("/readyz")
     assert answer.status_code == 503
     assert "orders" in answer.json()["missing"][0]
-    orders.coordinator.epoch += 1  # let it stop in peace

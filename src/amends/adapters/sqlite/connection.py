@@ -64,5 +64,9 @@ class SqliteTx(SqliteReader):
         self._connection.executemany(sql, rows)
         return self._connection.total_changes() - before
 
+    async def lock_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        """There is one writer: whoever is in a transaction holds everything."""
+        return await self.fetch_each(sql, keys)
+
     def after_commit(self, action: Callable[[], None]) -> None:
         self.actions.append(action)

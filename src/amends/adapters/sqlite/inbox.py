@@ -1,6 +1,6 @@
 """The pages `inbox` (the barrier) and `epochs` (the highest seen of each coordinator)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import apsw
 import msgspec
@@ -35,7 +35,7 @@ where saga = :saga and step = :step and operation = :operation
 known_operations = """
 select saga, step, operation, outcome, type, payload from keys cross join inbox on saga = key
 """
-epoch_of = "select epoch from epochs where coordinator = :coordinator"
+epochs_seen = "select coordinator, epoch from keys cross join epochs on coordinator = key"
 raise_epoch = """
 insert into epochs (coordinator, epoch) values (:coordinator, :epoch)
 on conflict (coordinator) do update set epoch = max(epoch, excluded.epoch)
@@ -68,12 +68,12 @@ class SqliteInbox:
         values: list[Sequence[Value]] = [(row.outcome, row.type, _kept(row), *key) for key, row in rows]
         await tx.run_many(replace_operation, values)
 
-    async def epoch_of(self, tx: Reader, coordinator: str) -> int:
-        rows = await tx.fetch(epoch_of, (coordinator,))
-        return int(rows[0][0]) if rows else 0
+    async def epochs(self, tx: Reader, coordinators: Sequence[str]) -> dict[str, int]:
+        rows: list[tuple[str, int]] = await tx.fetch_each(epochs_seen, coordinators)
+        return dict(rows)
 
-    async def raise_epoch(self, tx: Tx, coordinator: str, epoch: int) -> None:
-        await tx.run(raise_epoch, (coordinator, epoch))
+    async def raise_epochs(self, tx: Tx, epochs: Mapping[str, int]) -> None:
+        await tx.run_many(raise_epoch, sorted(epochs.items()))
 
 
 def _kept(row: BarrierRow) -> bytes:

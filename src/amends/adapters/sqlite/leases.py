@@ -1,5 +1,7 @@
 """The page `leases`: who coordinates, with an epoch that only grows."""
 
+from collections.abc import Sequence
+
 from amends.connections import Reader, Tx
 
 CREATE = (
@@ -18,16 +20,18 @@ on conflict (name) do update
 set holder = excluded.holder, epoch = epoch + 1, acquired_at = excluded.acquired_at
 returning epoch
 """
-lease_epoch = "select epoch from leases where name = :name"
+lease_epochs = "select name, epoch from keys cross join leases on name = key"
 
 
 class SqliteLeases:
     """The `Leases` port."""
 
-    async def acquire(self, tx: Tx, name: str, holder: str) -> int:
-        rows = await tx.fetch(acquire_lease, {"name": name, "holder": holder, "now": tx.now})
-        return int(rows[0][0])
+    async def acquire(self, tx: Tx, names: Sequence[str], holder: str) -> dict[str, int]:
+        return {name: (await tx.fetch(acquire_lease, (name, holder, tx.now)))[0][0] for name in sorted(names)}
 
-    async def epoch(self, tx: Reader, name: str) -> int:
-        rows = await tx.fetch(lease_epoch, (name,))
-        return int(rows[0][0]) if rows else 0
+    async def epochs(self, tx: Reader, names: Sequence[str]) -> dict[str, int]:
+        rows: list[tuple[str, int]] = await tx.fetch_each(lease_epochs, names)
+        return dict(rows)
+
+    async def hold(self, tx: Tx, names: Sequence[str]) -> dict[str, int]:
+        return await self.epochs(tx, names)

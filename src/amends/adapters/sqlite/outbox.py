@@ -60,6 +60,10 @@ class SqliteOutbox:
             unsent += [each for each in envelopes if each.id in self._row_of]
         return unsent[:limit]
 
+    async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
+        """No other process opens this file."""
+        return await self.unsent(tx, before, limit)
+
     def _remember(self, row: MessageId, envelopes: Sequence[Envelope]) -> None:
         self._left[row] = len(envelopes)
         self._row_of.update(dict.fromkeys([each.id for each in envelopes], row))

@@ -35,11 +35,14 @@ CREATE = (
     "create index sagas_due on sagas (wake_at) where wake_at is not null",
     "create index sagas_stuck on sagas (id) where status = 'stuck'",
 )
-_COLUMNS = "id, name, version, input, state, history, revision, wake_at, traceparent, started_at, status"
+SHARDS = ("alter table sagas add column shard integer not null default 0",)
+_COLUMNS = "id, name, version, input, state, history, revision, wake_at, traceparent, started_at, shard, status"
 
 insert_saga = """
-insert into sagas (id, name, version, status, input, state, history, revision, wake_at, traceparent, started_at)
-values (:id, :name, :version, :status, :input, :state, :history, :revision, :wake_at, :traceparent, :started_at)
+insert into sagas
+    (id, name, version, status, input, state, history, revision, wake_at, traceparent, started_at, shard)
+values
+    (:id, :name, :version, :status, :input, :state, :history, :revision, :wake_at, :traceparent, :started_at, :shard)
 """
 update_state = """
 update sagas set state = :state, history = :history, revision = :revision
@@ -50,7 +53,12 @@ update sagas set state = :state, history = :history, revision = :revision, statu
 where id = :id and revision = :before
 """
 load_sagas = f"select {_COLUMNS} from keys cross join sagas on id = key"
-due_sagas = f"select {_COLUMNS} from sagas where wake_at <= :now order by wake_at limit :limit"
+due_sagas = f"""
+select {_COLUMNS} from sagas
+where wake_at <= :now and shard in (select value from json_each(:shards))
+order by wake_at
+limit :limit
+"""
 in_flight_sagas = f"""
 select {_COLUMNS} from sagas where wake_at is not null
 union all
@@ -82,6 +90,7 @@ class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False):
     steps: tuple[StepState, ...]
 
 
+_json = msgspec.json.Encoder().encode
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Stored).decode
 _STATUS = {status.value: status for status in Status}
@@ -109,11 +118,12 @@ class SqliteSagas:
         if changed != len(changes):
             raise Conflict(f"{len(changes) - changed} sagas were moved by somebody else: {changes[0].after.id} …")
 
-    async def due(self, tx: Tx, limit: int) -> list[Instance]:
-        return [_instance(row) for row in await tx.fetch(due_sagas, {"now": tx.now, "limit": limit})]
+    async def due(self, tx: Tx, shards: Sequence[int], limit: int) -> list[Instance]:
+        return [_instance(row) for row in await tx.fetch(due_sagas, (tx.now, _json(shards).decode(), limit))]
 
-    async def in_flight(self, tx: Reader) -> list[Instance]:
-        return [_instance(row) for row in await tx.fetch(in_flight_sagas)]
+    async def in_flight(self, tx: Reader, shards: Sequence[int] | None = None) -> list[Instance]:
+        found = [_instance(row) for row in await tx.fetch(in_flight_sagas)]
+        return found if shards is None else [each for each in found if each.shard in shards]
 
     async def find(self, tx: Reader, wanted: SagaFilter) -> list[Instance]:
         statement = {"stuck": find_stuck_sagas, "running": find_moving_sagas, "compensating": find_moving_sagas}
@@ -133,6 +143,7 @@ def _row(each: Instance) -> Sequence[Value]:
         each.wake_at,
         each.traceparent,
         each.started_at,
+        each.shard,
     )
 
 
@@ -142,7 +153,7 @@ def _packed(state: SagaState) -> tuple[bytes, bytes]:
 
 
 def _instance(row: Row) -> Instance:
-    id, name, version, input, state, history, revision, wake_at, traceparent, started_at, status = row
+    id, name, version, input, state, history, revision, wake_at, traceparent, started_at, shard, status = row
     stored = _decode(state)
     value = SagaState(
         _STATUS[status],
@@ -153,4 +164,4 @@ def _instance(row: Row) -> Instance:
         stored.steps,
         History(history),
     )
-    return Instance(id, name, version, input, value, revision, wake_at, traceparent, started_at)
+    return Instance(id, name, version, input, value, revision, wake_at, traceparent, started_at, shard)

@@ -8,7 +8,10 @@ from amends.adapters.sqlite import idempotency_keys, inbox, leases, mends, outbo
 from amends.schema import Migration, missing
 
 _PAGES = (sagas, outbox, inbox, leases, parked, idempotency_keys, mends)
-LIBRARY = (Migration(1, "amends", tuple(statement for page in _PAGES for statement in page.CREATE)),)
+LIBRARY = (
+    Migration(1, "amends", tuple(statement for page in _PAGES for statement in page.CREATE)),
+    Migration(2, "shards", sagas.SHARDS),
+)
 
 _CREATE = "create table if not exists schema_versions (track text primary key, version integer not null) strict"
 _READ = "select version from schema_versions where track = :track"

@@ -1,0 +1,87 @@
+"""The shards of one coordinator that this process holds, each by a lease with an epoch of its own.
+
+A coordinator's sagas are spread over shards by their ids. Whoever reads a shard's replies holds its lease; when the
+shard moves to another process, that one raises the epoch, and whatever the first still tries to write is `Fenced`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from amends.connections import Reader, Tx
+from amends.errors import Elsewhere, Fenced
+from amends.messages import SagaId
+from amends.pages import Instance, Leases
+
+_TRIES = 10_000
+
+
+class Shards:
+    """`name` is the coordinator's; `shard_of` says where a saga belongs, given its id."""
+
+    def __init__(self, name: str, leases: Leases, shard_of: Callable[[str], int], new_id: Callable[[], str]) -> None:
+        self.epochs: dict[int, int] = {}
+        self.of = shard_of
+        self._name = name
+        self._leases = leases
+        self._new_id = new_id
+        self._flying: Counter[int] = Counter()
+
+    @property
+    def in_flight(self) -> int:
+        """How many sagas of these shards have not ended."""
+        return sum(self._flying.values())
+
+    async def acquire(self, tx: Tx, shards: Sequence[int], holder: str) -> dict[int, int]:
+        """Takes the leases over; returns the new epochs, to be told to `gain` once they are durable."""
+        names = {self.lease(shard): shard for shard in shards}
+        return {names[name]: epoch for name, epoch in (await self._leases.acquire(tx, list(names), holder)).items()}
+
+    def gain(self, epochs: Mapping[int, int], instances: Iterable[Instance]) -> None:
+        self.lose(epochs)
+        self.epochs.update(epochs)
+        self._flying.update(each.shard for each in instances)
+
+    def lose(self, shards: Collection[int]) -> None:
+        for shard in shards:
+            self.epochs.pop(shard, None)
+            self._flying.pop(shard, None)
+
+    async def check(self, tx: Tx, shards: Collection[int]) -> None:
+        """Nobody takes these over before the transaction ends. Raises `Fenced` when somebody has done so already."""
+        for shard in shards:
+            self.expect(shard)
+        stored = await self._leases.hold(tx, [self.lease(shard) for shard in sorted(shards)])
+        gone = [shard for shard in shards if stored.get(self.lease(shard)) != self.epochs[shard]]
+        if gone:
+            replaced = ", ".join(f"{self.epochs[shard]} of shard {shard}" for shard in gone)
+            self.lose(gone)
+            raise Fenced(f"coordinator {self._name}: epoch {replaced} has been replaced: another process coordinates")
+
+    def expect(self, shard: int) -> None:
+        """Raises `Elsewhere` for a shard that this process does not hold."""
+        if shard not in self.epochs:
+            raise Elsewhere(
+                f"coordinator {self._name}: another process looks after shard {shard}: ask it, or ask again"
+            )
+
+    async def current(self, reader: Reader) -> bool:
+        """There are shards, and nobody has taken one of them over."""
+        stored = await self._leases.epochs(reader, [self.lease(shard) for shard in self.epochs])
+        return bool(self.epochs) and stored == {self.lease(shard): epoch for shard, epoch in self.epochs.items()}
+
+    def new_id(self) -> SagaId:
+        """An id for a saga that belongs here. Raises `Elsewhere` when there is no shard to belong to."""
+        for _ in range(_TRIES if self.epochs else 0):
+            id = self._new_id()
+            if self.of(id) in self.epochs:
+                return SagaId(id)
+        raise Elsewhere(f"coordinator {self._name}: no shard is held here yet: ask another process, or ask again")
+
+    def moved(self, moved: Iterable[Instance], by: int) -> None:
+        """So many more, or fewer, are in flight for each of these sagas."""
+        for instance in moved:
+            if instance.shard in self.epochs:
+                self._flying[instance.shard] += by
+
+    def lease(self, shard: int) -> str:
+        return f"{self._name}/{shard}"
