@@ -1,7 +1,10 @@
 """How statements reach a database: a reader of a snapshot, and an open transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from amends.errors import DefinitionError
+from amends.messages import Event
 
 Value = str | int | float | bytes | None
 Params = Mapping[str, Value] | Sequence[Value]
@@ -21,10 +24,25 @@ class Reader(Protocol):
         """Runs `sql`, a plain select, with a table `keys(key)` that holds `keys`, for set-based look-ups."""
 
 
+class Told(NamedTuple):
+    """An event, and the key whose events arrive in order."""
+
+    event: Event
+    key: str
+
+
 class Tx(Reader, Protocol):
-    """An open local transaction of one database; `now` is the time of its hop, in Unix seconds."""
+    """An open local transaction of one database; `now` is the time of its hop, in Unix seconds.
+
+    `told` are the events that wait for `OutboxRelay.put`, which hops and `Service.transaction` call before the commit.
+    A transaction that would end with some left fails instead of losing them.
+    """
 
     now: float
+    told: list[Told]
+
+    def tell(self, event: Event, key: str) -> None:
+        """Has an event sent when this transaction commits; events of one key arrive in the order of being told."""
 
     async def run(self, sql: str, params: Params = ()) -> int:
         """Returns how many rows changed."""
@@ -43,3 +61,9 @@ class Tx(Reader, Protocol):
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Runs `action` once the commit is durable; never when it is rolled back."""
+
+
+def untold(tx: Tx) -> DefinitionError:
+    """What a storage raises instead of committing a transaction whose events were not put in the outbox."""
+    names = ", ".join(sorted({type(each.event).__name__ for each in tx.told}))
+    return DefinitionError(f"{names} would be lost: open a transaction that tells events by `Service.transaction`")

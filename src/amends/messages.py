@@ -66,7 +66,7 @@ class Refusal(Message):
 
 
 class Event(Message):
-    """Tells what happened, to whoever listens on `topic`."""
+    """Tells what happened, to whoever listens on `topic`. `Tx.tell` puts it in the outbox."""
 
     topic: ClassVar[str] = ""
 
@@ -123,9 +123,12 @@ def encode(message: Message) -> bytes:
 
 @cache
 def type_name(message_type: type[Message]) -> str:
-    """The name on the wire: `warehouse.ReserveStock` for a command, `StockReserved` for others."""
+    """The name on the wire: `warehouse.ReserveStock` for a command, `billing.events.MoneyPaidIn` for an event of that
+    topic, `StockReserved` for an answer."""
     if issubclass(message_type, Command):
         return f"{message_type.participant}.{message_type.__name__}"
+    if issubclass(message_type, Event):
+        return f"{message_type.topic}.{message_type.__name__}"
     return message_type.__name__
 
 

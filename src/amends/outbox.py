@@ -6,8 +6,8 @@ put (in the transaction) ──commit──▶ transport.send ──taken──�
 
 from collections.abc import Sequence
 
-from amends.connections import Tx
-from amends.messages import Envelope, MessageId
+from amends.connections import Told, Tx
+from amends.messages import Envelope, Kind, MessageId, encode, type_name
 from amends.ports import Runtime, Storage, Transport
 
 SWEEP_AFTER_S = 30.0
@@ -27,8 +27,11 @@ class OutboxRelay:
         self._forgot_at = 0.0
 
     async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
-        """Writes messages in the caller's transaction; they leave when it commits."""
+        """Writes messages, and what `tx` has told, in the caller's transaction; they leave when it commits."""
         await self.forget(tx)
+        if tx.told:
+            envelopes = [*envelopes, *[self._event(each, tx.now) for each in tx.told]]
+            tx.told.clear()
         if envelopes:
             await self._storage.outbox.insert(tx, envelopes)
             tx.after_commit(lambda: self._transport.send(envelopes, self._taken.extend))
@@ -63,6 +66,18 @@ class OutboxRelay:
             left = await self._storage.outbox.claim(tx, before, _MOST)
         self._transport.send(left, self._taken.extend)
         return len(left)
+
+    def _event(self, told: Told, now: float) -> Envelope:
+        return Envelope(
+            id=MessageId(self._runtime.new_id()),
+            kind=Kind.EVENT,
+            type=type_name(type(told.event)),
+            to=told.event.topic,
+            key=told.key,
+            at=now,
+            payload=encode(told.event),
+            sender=self._storage.name,
+        )
 
     def _forgotten(self, gone: set[MessageId]) -> None:
         self._taken[:] = [id for id in self._taken if id not in gone]

@@ -59,6 +59,7 @@ class Participant:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.topics: list[str] = []
         self._handlers: dict[str, Handler] = {}
 
     def handles(self, command: type[C]) -> Callable[[One[C]], One[C]]:
@@ -74,7 +75,9 @@ class Participant:
         return self._register(command, Call.LATER)
 
     def hears(self, event: type[E]) -> Callable[[Hear[E]], Hear[E]]:
-        """Registers a function of (tx, event); each event is heard once."""
+        """Registers a function of (tx, event); each event is heard once. Its topic is read for this participant."""
+        if event.topic not in self.topics:
+            self.topics.append(event.topic)
         return self._register(event, Call.HEAR)
 
     def handler(self, envelope: Envelope) -> Handler:

@@ -109,7 +109,8 @@ class Transport(Protocol):
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
         """Returns at once; calls `taken` with the ids that will not be lost any more."""
 
-    def subscribe(self, address: str) -> Subscription: ...
+    def subscribe(self, address: str, group: str = "") -> Subscription:
+        """Reads an address. Who reads a topic of events names its `group`: each group gets every event."""
 
     def shard_of(self, address: str, key: str) -> int:
         """Which shard of an address the messages of a key go to: one reader at a time has it."""

@@ -1,9 +1,11 @@
 """One service: its database, its outbox, its coordinator and participant, and the workers that drive them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from amends.connections import Tx
 from amends.coordinator import IN_FLIGHT, Coordinator
 from amends.operator import Operator
 from amends.outbox import OutboxRelay
@@ -44,6 +46,8 @@ class Service:
         if participant is not None:
             self.hop = ParticipantHop(participant, storage, self.relay, runtime, signals)
             self._add_worker(self.hop.hop, transport, participant.name, MOST, None)
+            for topic in participant.topics:
+                self._add_worker(self.hop.hop, transport, topic, MOST, None, group=participant.name)
         if definitions:
             self._coordinate(definitions, transport, limit)
         self._ticker = Ticker([*self._chores, self.relay.tidy], runtime, signals)
@@ -54,6 +58,14 @@ class Service:
         for worker in reversed(self.workers):
             await worker.start()
         self._ticker.start(f"{self.name} timers")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A transaction of the service's own database, outside a hop; what it tells is sent when it commits."""
+        async with self.storage.transaction(self.runtime.now()) as tx:
+            yield tx
+            if tx.told:
+                await self.relay.put(tx, ())
 
     async def stop(self) -> None:
         self._ticker.stop()
@@ -79,11 +91,13 @@ class Service:
         self._chores += [self.coordinator.expire, self.operator.carry_out]
         self._add_worker(self.coordinator.hop, transport, address, 4 * MOST, self.coordinator)
 
-    def _add_worker(self, hop: Hop, transport: Transport, address: str, most: int, owner: ShardOwner | None) -> None:
+    def _add_worker(
+        self, hop: Hop, transport: Transport, address: str, most: int, owner: ShardOwner | None, group: str = ""
+    ) -> None:
         worker = Worker(
             hop,
             address,
-            transport.subscribe(address),
+            transport.subscribe(address, group),
             self.storage,
             self.runtime,
             self.signals,

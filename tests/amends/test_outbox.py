@@ -25,7 +25,7 @@ class Wire:
         self.sent += [each.id for each in envelopes]
         self.takers += [taken] * len(envelopes)
 
-    def subscribe(self, address: str) -> Subscription:
+    def subscribe(self, address: str, group: str = "") -> Subscription:
         raise AssertionError("nobody listens here")
 
     def shard_of(self, address: str, key: str) -> int:

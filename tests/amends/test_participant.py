@@ -65,7 +65,7 @@ class Wire:
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
         self.sent += envelopes
 
-    def subscribe(self, address: str) -> Subscription:
+    def subscribe(self, address: str, group: str = "") -> Subscription:
         raise AssertionError("nobody listens here")
 
     def shard_of(self, address: str, key: str) -> int:

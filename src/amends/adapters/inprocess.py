@@ -8,15 +8,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from amends.messages import Envelope
+from amends.messages import Envelope, Kind, MessageId
 from amends.ports import ShardOwner, Taken
 
 
 class InProcess:
-    """A `Transport`. One subscription an address; messages of all keys in the order in which they were sent."""
+    """A `Transport`. Commands and replies go to the one reader of their address, events to every group of their topic.
+
+    Messages of all keys come in the order in which they were sent. An event that nobody reads is taken at once.
+    """
 
     def __init__(self) -> None:
-        self._queues: dict[str, Queue] = {}
+        self._queues: dict[str, dict[str, Queue]] = {}
         self._moving = 0
         self._drained = asyncio.Event()
         self._drained.set()
@@ -34,20 +37,32 @@ class InProcess:
         for envelope in envelopes:
             by_address.setdefault(envelope.to, []).append(envelope)
         for address, messages in by_address.items():
-            self._queue(address).put(messages, taken)
-            self._move(len(messages))
+            if messages[0].kind is Kind.EVENT:
+                self._tell(address, messages, taken)
+            else:
+                self._queue(address, "").put(messages, taken)
+                self._move(len(messages))
 
-    def subscribe(self, address: str) -> "Queue":
-        return self._queue(address)
+    def subscribe(self, address: str, group: str = "") -> "Queue":
+        return self._queue(address, group)
 
     def shard_of(self, address: str, key: str) -> int:  # noqa: ARG002 - there is one shard
         return 0
 
-    def _queue(self, address: str) -> "Queue":
-        queue = self._queues.get(address)
-        if queue is None:
-            queue = self._queues[address] = Queue(self._move)
-        return queue
+    def _tell(self, topic: str, events: list[Envelope], taken: Taken) -> None:
+        queues = list(self._queues.get(topic, {}).values())
+        if not queues:
+            taken([each.id for each in events])
+        heard = taken if len(queues) == 1 else _after(len(queues), taken)
+        for queue in queues:
+            queue.put(events, heard)
+            self._move(len(events))
+
+    def _queue(self, address: str, group: str) -> "Queue":
+        groups = self._queues.setdefault(address, {})
+        if group not in groups:
+            groups[group] = Queue(self._move)
+        return groups[group]
 
     def _move(self, count: int) -> None:
         self._moving += count
@@ -55,6 +70,18 @@ class InProcess:
             self._drained.clear()
         else:
             self._drained.set()
+
+
+def _after(count: int, taken: Taken) -> Taken:
+    """Tells of a message when `count` readers have taken it."""
+    left: dict[MessageId, int] = {}
+
+    def one_more(ids: Sequence[MessageId]) -> None:
+        for id in ids:
+            left[id] = left.get(id, count) - 1
+        taken([id for id in ids if not left[id]])
+
+    return one_more
 
 
 class Queue:

@@ -68,3 +68,17 @@ def envelope(id: str, *, key: str = "k", to: str = "hotel", at: float = NOW) -> 
         begun=True,
         shard=3,
     )
+
+
+def event(id: str, *, key: str = "k", topic: str = "hotel.events") -> Envelope:
+    """What a room of its own accord tells everybody."""
+    return Envelope(
+        id=MessageId(id),
+        kind=Kind.EVENT,
+        type=f"{topic}.RoomCleaned",
+        to=topic,
+        key=key,
+        at=NOW,
+        payload=b'{"room":12}',
+        sender="hotel",
+    )

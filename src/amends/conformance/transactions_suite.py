@@ -7,12 +7,19 @@ import pytest
 
 from amends.conformance.fixtures import NOW, OpenStorage
 from amends.connections import Reader
-from amends.errors import WrongSchema
+from amends.errors import DefinitionError, WrongSchema
+from amends.messages import Event
 from amends.ports import Storage
 from amends.schema import Migration
 
 TABLE = Migration(1, "things", ("create table things (name text primary key, number bigint not null)",))
 COLUMN = Migration(2, "colour", ("alter table things add column colour text not null default 'red'",))
+
+
+class Happened(Event):
+    topic = "shelf.events"
+
+
 insert_thing = "insert into things (name, number) values (:name, :number)"
 count_things = "select count(*) from things"
 all_things = "select name, number from things order by name"
@@ -85,6 +92,17 @@ class TestTransactions:
         async with shelf.transaction(NOW) as tx:
             await tx.run(insert_thing, ("a", 1))
         assert done == []
+
+    async def test_transaction_whose_events_would_be_lost_fails(self, shelf: Storage) -> None:
+        async def tell() -> None:
+            async with shelf.transaction(NOW) as tx:
+                await tx.run(insert_thing, ("a", 1))
+                tx.tell(Happened(), "a")
+
+        with pytest.raises(DefinitionError, match="Happened would be lost"):
+            await tell()
+        async with shelf.transaction(NOW) as tx:
+            assert await things(tx) == []
 
     async def test_reader_sees_no_uncommitted_write(self, shelf: Storage) -> None:
         async with shelf.transaction(NOW) as tx:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from amends.conformance.fixtures import envelope
+from amends.conformance.fixtures import envelope, event
 from amends.messages import Envelope, MessageId
 from amends.ports import Subscription, Transport
 
@@ -96,6 +96,19 @@ class TestTransport:
         transport.send([envelope(f"to {address}", to=address) for address in addresses], ignore)
         for address in reversed(addresses):
             assert ids(await received(subscriptions[address], 1)) == [f"to {address}"]
+
+    async def test_every_group_gets_every_event(self, transport: Transport) -> None:
+        subscriptions = [transport.subscribe("hotel.events", group) for group in ("kitchen", "laundry")]
+        for subscription in subscriptions:
+            await subscription.open(Owner())
+        taken: list[MessageId] = []
+        sent = [event(f"m{number}") for number in range(12)]
+        transport.send(sent[:5], taken.extend)
+        transport.send(sent[5:], taken.extend)
+        for subscription in subscriptions:
+            assert ids(await received(subscription, 12)) == ids(sent)
+        await _until(lambda: len(taken) >= 12)
+        assert sorted(taken) == sorted(ids(sent))
 
     async def test_every_message_is_taken_in_the_end_once(self, transport: Transport) -> None:
         subscription = transport.subscribe("hotel")

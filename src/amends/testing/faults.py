@@ -29,8 +29,8 @@ class Recording:
         self.sent += envelopes
         self._inner.send(envelopes, taken)
 
-    def subscribe(self, address: str) -> Subscription:
-        return self._inner.subscribe(address)
+    def subscribe(self, address: str, group: str = "") -> Subscription:
+        return self._inner.subscribe(address, group)
 
     def shard_of(self, address: str, key: str) -> int:
         return self._inner.shard_of(address, key)
@@ -48,8 +48,8 @@ class Duplicating:
         copies = [each for each in envelopes for _ in range(self.times if self.matches(each) else 1)]
         self._inner.send(copies, taken)
 
-    def subscribe(self, address: str) -> Subscription:
-        return self._inner.subscribe(address)
+    def subscribe(self, address: str, group: str = "") -> Subscription:
+        return self._inner.subscribe(address, group)
 
     def shard_of(self, address: str, key: str) -> int:
         return self._inner.shard_of(address, key)
@@ -68,8 +68,8 @@ class Losing:
         self.lost += [each for each in envelopes if self.matches(each)]
         self._inner.send(kept, taken)
 
-    def subscribe(self, address: str) -> Subscription:
-        return self._inner.subscribe(address)
+    def subscribe(self, address: str, group: str = "") -> Subscription:
+        return self._inner.subscribe(address, group)
 
     def shard_of(self, address: str, key: str) -> int:
         return self._inner.shard_of(address, key)
@@ -90,8 +90,8 @@ class Holding:
             else:
                 self._inner.send([each], taken)
 
-    def subscribe(self, address: str) -> Subscription:
-        return self._inner.subscribe(address)
+    def subscribe(self, address: str, group: str = "") -> Subscription:
+        return self._inner.subscribe(address, group)
 
     def shard_of(self, address: str, key: str) -> int:
         return self._inner.shard_of(address, key)
@@ -127,8 +127,8 @@ class Reordering:
             if len(self._kept) > self._window:
                 self._let_one_go()
 
-    def subscribe(self, address: str) -> Subscription:
-        return self._inner.subscribe(address)
+    def subscribe(self, address: str, group: str = "") -> Subscription:
+        return self._inner.subscribe(address, group)
 
     def shard_of(self, address: str, key: str) -> int:
         return self._inner.shard_of(address, key)

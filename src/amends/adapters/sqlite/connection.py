@@ -7,7 +7,8 @@ from typing import cast
 import apsw
 import msgspec
 
-from amends.connections import Params, Row
+from amends.connections import Params, Row, Told
+from amends.messages import Event
 
 _json = msgspec.json.Encoder().encode
 _EACH = "with keys(key) as (select value from json_each(?1)) "
@@ -47,12 +48,16 @@ class SqliteReader:
 class SqliteTx(SqliteReader):
     """A `Tx`."""
 
-    __slots__ = ("actions", "now")
+    __slots__ = ("actions", "now", "told")
 
     def __init__(self, connection: apsw.Connection, now: float) -> None:
         super().__init__(connection)
         self.now = now
         self.actions: list[Callable[[], None]] = []
+        self.told: list[Told] = []
+
+    def tell(self, event: Event, key: str) -> None:
+        self.told.append(Told(event, key))
 
     async def run(self, sql: str, params: Params = ()) -> int:
         before = self._connection.total_changes()

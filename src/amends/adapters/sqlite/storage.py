@@ -18,7 +18,7 @@ from amends.adapters.sqlite.mends import SqliteMends
 from amends.adapters.sqlite.outbox import SqliteOutbox
 from amends.adapters.sqlite.parked import SqliteParking
 from amends.adapters.sqlite.sagas import SqliteSagas
-from amends.connections import Tx
+from amends.connections import Tx, untold
 from amends.pages import Inbox, Keys, Leases, Mends, Outbox, Parking, Sagas
 from amends.schema import Migration
 
@@ -100,7 +100,9 @@ class _Transaction:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self._tx is not None:
+        if error is None and self._tx is not None and not self._tx.told:
             await self._group.keep(self._tx.actions)
-        else:
-            self._group.drop()
+            return
+        self._group.drop()
+        if error is None and self._tx is not None:
+            raise untold(self._tx)
