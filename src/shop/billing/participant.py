@@ -24,10 +24,10 @@ from shop.billing.tables import (
     Transfer,
     change_accounts,
     change_holds,
-    find_free,
     find_holds,
     insert_holds,
     insert_transfers,
+    lock_free,
     open_wallet,
 )
 
@@ -48,7 +48,7 @@ async def open_one(tx: Tx, command: OpenWallet) -> WalletOpened:
 @billing.handles_many(HoldMoney)
 async def hold_money(tx: Tx, commands: Sequence[HoldMoney]) -> Answers:
     holds = await find_holds(tx, [each.hold_id for each in commands])
-    free = await find_free(tx, [each.wallet_id for each in commands])
+    free = await lock_free(tx, [each.wallet_id for each in commands])
     fresh: dict[str, Hold] = {}
     verdicts = [_hold(each, holds, free, fresh) for each in commands]
     if fresh:

@@ -177,9 +177,9 @@ async def entries(reader: Reader, wallet_id: str, limit: int, after: str | None 
     return [Entry(*row) for row in rows]
 
 
-async def find_free(reader: Reader, wallet_ids: Sequence[str]) -> dict[str, int]:
-    """What each wallet has and doesn't hold."""
-    rows: list[tuple[str, int]] = await reader.fetch_each(select_free, sorted({*wallet_ids}))
+async def lock_free(tx: Tx, wallet_ids: Sequence[str]) -> dict[str, int]:
+    """What each wallet has and doesn't hold; it stays so until the transaction has ended."""
+    rows: list[tuple[str, int]] = await tx.lock_each(select_free, sorted({*wallet_ids}))
     return dict(rows)
 
 

@@ -14,10 +14,10 @@ from shop.delivery.tables import (
     find_bookings,
     find_defaults,
     find_freed,
-    find_slots,
     free_couriers,
     insert_bookings,
     insert_slots,
+    lock_slots,
     take_freed,
     unbook_slots,
 )
@@ -47,9 +47,11 @@ async def cancel_courier(tx: Tx, commands: Sequence[CancelCourier]) -> list[Repl
     known = await find_bookings(tx, [each.order_id for each in commands])
     bookings = list(known.values())
     if bookings:
+        fewer = Counter(Place(each.calendar, each.slot) for each in bookings)
+        await lock_slots(tx, fewer)
         await delete_bookings(tx, bookings)
         await free_couriers(tx, bookings)
-        await unbook_slots(tx, Counter(Place(each.calendar, each.slot) for each in bookings))
+        await unbook_slots(tx, fewer)
     return [_CANCELLED] * len(commands)
 
 
@@ -67,7 +69,7 @@ def _book(
 
 async def _slots(tx: Tx, places: Sequence[Place]) -> dict[Place, Slot]:
     """The slots as they are; a new one is opened when its calendar says with how many couriers."""
-    slots = await find_slots(tx, places)
+    slots = await lock_slots(tx, places)
     unseen = [place for place in places if place not in slots]
     if unseen:
         defaults = await find_defaults(tx, [place.calendar for place in unseen])

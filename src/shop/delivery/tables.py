@@ -4,7 +4,7 @@ A slot's couriers are numbered from 1. `high` is the highest number ever taken, 
 that were given back; so the next number is found without looking at the bookings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from amends import Migration, Tx
@@ -171,9 +171,9 @@ async def find_bookings(reader: Reader, order_ids: Sequence[str]) -> dict[str, B
     return {row[0]: Booking(*row) for row in rows}
 
 
-async def find_slots(reader: Reader, places: Sequence[Place]) -> dict[Place, Slot]:
-    """May return the same times in other calendars, too."""
-    rows = await reader.fetch_each(select_slots, sorted({place.slot for place in places}))
+async def lock_slots(tx: Tx, places: Iterable[Place]) -> dict[Place, Slot]:
+    """They stay so until the transaction has ended. May return the same times in other calendars, too."""
+    rows = await tx.lock_each(select_slots, sorted({place.slot for place in places}))
     return {Place(calendar, slot): Slot(*counts) for calendar, slot, *counts in rows}
 
 

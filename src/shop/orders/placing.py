@@ -134,10 +134,8 @@ class OrderIntake:
 
     async def _number(self, tx: Tx, batch: "Batch") -> None:
         """Storefronts with small growing ids get the next ones."""
-        for order, placing in batch.numbered:
-            number = int((await tx.fetch(tables.next_number, (order.scope,)))[0][0])
-            await tx.run(tables.insert_number, (order.scope, number, order.id, placing.details))
-            batch.numbers[order.id] = number
+        for scope, details in sorted(batch.details.items()):
+            batch.numbers |= await tables.number_orders(tx, scope, details)
 
 
 class Batch:
@@ -150,7 +148,7 @@ class Batch:
         self.orders: list[Order] = []
         self.answers: list[tuple[KeyScope, StoredAnswer]] = []
         self.results: list[Result] = []
-        self.numbered: list[tuple[Order, Placing]] = []
+        self.details: dict[str, dict[str, str]] = {}
         self.numbers: dict[str, int] = {}
         self.replayed: list[tuple[int, str]] = []
         self._now = now
@@ -255,7 +253,7 @@ class Batch:
         if placing.key is not None:
             self._first[placing.key] = (at, placing.fingerprint)
         if placing.details is not None:
-            self.numbered.append((order, placing))
+            self.details.setdefault(scope, {})[order.id] = placing.details
 
 
 def purchase(order: Order, wallet_id: str, card: str) -> Purchase:

@@ -1,6 +1,6 @@
 """The tables of orders: the catalogue, the orders, and the numbers that storefronts give them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -55,6 +55,19 @@ MIGRATIONS = (
             "create unique index order_numbers_of_order on order_numbers (order_id)",
         ),
     ),
+    Migration(
+        2,
+        "last numbers",
+        (
+            """
+            create table last_numbers (
+                scope text primary key,
+                number bigint not null
+            )
+            """,
+            "insert into last_numbers (scope, number) select scope, max(number) from order_numbers group by scope",
+        ),
+    ),
 )
 _ORDER = (
     "id, scope, user_id, email, status, reason, items, total_minor, calendar, slot, pay_with, created_at, "
@@ -91,7 +104,11 @@ order by id
 limit 100
 """
 set_cancel_saga = "update orders set cancel_saga = :saga, cancel_wanted = 1 where id = :id and cancel_saga is null"
-next_number = "select coalesce(max(number), 0) + 1 from order_numbers where scope = :scope"
+take_numbers = """
+insert into last_numbers (scope, number) values (:scope, :count)
+on conflict (scope) do update set number = last_numbers.number + excluded.number
+returning number
+"""
 insert_number = """
 insert into order_numbers (scope, number, order_id, details) values (:scope, :number, :order_id, :details)
 """
@@ -150,6 +167,14 @@ async def products(reader: Reader, scope: str = "shop") -> list[Product]:
 
 async def insert_orders(tx: Tx, orders: Sequence[Order]) -> None:
     await tx.run_many(insert_order, [_row(order) for order in orders])
+
+
+async def number_orders(tx: Tx, scope: str, details: Mapping[str, str]) -> dict[str, int]:
+    """Gives a storefront's orders, by id with what only their dialect knows, the next numbers in this order."""
+    [(last,)] = await tx.fetch(take_numbers, (scope, len(details)))
+    numbers = {id: last - len(details) + nth for nth, id in enumerate(details, 1)}
+    await tx.run_many(insert_number, [(scope, numbers[id], id, text) for id, text in details.items()])
+    return numbers
 
 
 async def load(reader: Reader, ids: Sequence[str]) -> dict[str, Order]:

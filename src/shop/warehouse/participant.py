@@ -7,11 +7,11 @@ from shop.warehouse.contract import OutOfStock, ReleaseStock, ReserveStock, Stoc
 from shop.warehouse.domain import fits, wanted
 from shop.warehouse.tables import (
     Reservation,
-    available,
     change_stock,
     delete_reservations,
     find_reservations,
     insert_reservations,
+    lock_available,
 )
 
 warehouse = Participant("warehouse")
@@ -25,7 +25,7 @@ _RELEASED = StockReleased()
 async def reserve_stock(tx: Tx, commands: Sequence[ReserveStock]) -> list[Reply | Refusal]:
     """All lines of an order, or none of them."""
     known = await find_reservations(tx, [each.order_id for each in commands])
-    free = await available(tx, [line.sku for each in commands for line in each.lines])
+    free = await lock_available(tx, [line.sku for each in commands for line in each.lines])
     fresh: dict[str, list[Reservation]] = {}
     answers = [_reserve(each, free, known, fresh) for each in commands]
     reservations = [row for rows in fresh.values() for row in rows]

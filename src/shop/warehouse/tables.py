@@ -90,6 +90,12 @@ async def available(reader: Reader, skus: Iterable[str] | None = None) -> dict[s
     return {sku: on_hand - reserved for sku, on_hand, reserved in rows}
 
 
+async def lock_available(tx: Tx, skus: Iterable[str]) -> dict[str, int]:
+    """The same of these skus; it stays so until the transaction has ended."""
+    rows = await tx.lock_each(select_stock, sorted({*skus}))
+    return {sku: on_hand - reserved for sku, on_hand, reserved in rows}
+
+
 async def find_reservations(reader: Reader, order_ids: Sequence[str]) -> dict[str, list[Reservation]]:
     """The reservations of each order that has any."""
     found: dict[str, list[Reservation]] = {}
