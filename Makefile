@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CODE = $(wildcard src tests tools bench examples)
 
-.PHONY: help setup up order test check format bench lock clean
+.PHONY: help setup up order test check format bench servers lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ format: .venv/dev.stamp ## format the code and mend what the linter can mend
 
 bench: .venv/dev.stamp ## measure speed; nothing is asserted
 	$(BIN)/python -m bench $(ARGS)
+
+servers: .venv/dev.stamp ## fetch what the tests with PostgreSQL, Kafka and Debezium need; they can do without
+	$(BIN)/python -m tools.servers fetch
 
 lock: .venv/dev.stamp ## pin the requirements again; ARGS=--upgrade takes the newest
 	tools/lock.sh $(ARGS)

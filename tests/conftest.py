@@ -2,4 +2,8 @@
 
 import pytest
 
+from tests.servers import connect_server, kafka_server, postgres_server
+
+__all__ = ["connect_server", "kafka_server", "postgres_server"]
+
 pytest.register_assert_rewrite("amends.conformance", "tests.amends.hazards")
