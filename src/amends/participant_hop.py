@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
 from amends.connections import Tx
@@ -17,13 +18,20 @@ Known = dict[BarrierKey, BarrierRow]
 Keyed = tuple[BarrierKey, Envelope]
 
 
+class Carried(NamedTuple):
+    """What came of a batch: the messages that were not dropped for their epoch, and the replies that are known now."""
+
+    taken: Sequence[Envelope]
+    replies: list[Envelope]
+
+
 class ParticipantHop:
     """Takes batches of commands and events for one participant."""
 
     def __init__(
         self, participant: Participant, storage: Storage, relay: OutboxRelay, runtime: Runtime, signals: Signals
     ) -> None:
-        self._participant = participant
+        self.participant = participant
         self._storage = storage
         self._relay = relay
         self._runtime = runtime
@@ -32,15 +40,17 @@ class ParticipantHop:
     async def hop(self, batch: Sequence[Envelope]) -> None:
         """Carries the batch out, all of it or nothing; replies leave with the commit."""
         async with self._storage.transaction(self._runtime.now()) as tx:
-            batch = await self._fence(tx, batch)
-            known = await self._storage.inbox.known(tx, sorted({each.saga if each.step else each.id for each in batch}))
-            written: Known = {}
-            replies: list[Envelope] = []
-            for wave in waves(batch):
-                replies += await self._take(tx, wave, known, written)
-            await self._record(tx, known, written)
-            await self._relay.put(tx, replies)
-        self._signals.emit("participant.hop", participant=self._participant.name, messages=len(batch))
+            carried = await self._carry_out(tx, batch)
+            await self._relay.put(tx, carried.replies)
+        self._told(carried)
+
+    async def ask(self, batch: Sequence[Envelope]) -> Carried:
+        """The same for who hands the replies over himself: they are durable in the barrier, not in the outbox."""
+        async with self._storage.transaction(self._runtime.now()) as tx:
+            carried = await self._carry_out(tx, batch)
+            await self._relay.put(tx, ())
+        self._told(carried)
+        return carried
 
     async def answer(self, tx: Tx, asked: Asked, answer: Answer) -> None:
         """Gives the reply to an operation whose handler said that it comes later. A second answer is ignored."""
@@ -53,13 +63,26 @@ class ParticipantHop:
             await self._storage.inbox.replace(tx, [(key, answered)])
             await self._relay.put(tx, [self._reply(row.ask, answered, tx.now)])
 
+    async def _carry_out(self, tx: Tx, batch: Sequence[Envelope]) -> Carried:
+        batch = await self._fence(tx, batch)
+        known = await self._storage.inbox.known(tx, sorted({each.saga if each.step else each.id for each in batch}))
+        written: Known = {}
+        replies: list[Envelope] = []
+        for wave in waves(batch):
+            replies += await self._take(tx, wave, known, written)
+        await self._record(tx, known, written)
+        return Carried(batch, replies)
+
+    def _told(self, carried: Carried) -> None:
+        self._signals.emit("participant.hop", participant=self.participant.name, messages=len(carried.taken))
+
     async def _fence(self, tx: Tx, batch: Sequence[Envelope]) -> Sequence[Envelope]:
         """Drops commands of a coordinator that has been replaced: its successor asks again."""
         newest = await self._newest_epochs(tx, batch)
         fenced = [each.id for each in batch if each.epoch < newest.get((each.sender, each.shard), 0)]
         if not fenced:
             return batch
-        self._signals.emit("participant.fenced", participant=self._participant.name, messages=list(map(str, fenced)))
+        self._signals.emit("participant.fenced", participant=self.participant.name, messages=list(map(str, fenced)))
         return [each for each in batch if each.epoch >= newest.get((each.sender, each.shard), 0)]
 
     async def _newest_epochs(self, tx: Tx, batch: Sequence[Envelope]) -> dict[tuple[str, int], int]:
@@ -98,7 +121,7 @@ class ParticipantHop:
         return replies
 
     async def _run(self, tx: Tx, keyed: Sequence[Keyed], written: Known) -> list[Envelope]:
-        handler = self._participant.handler(keyed[0][1])
+        handler = self.participant.handler(keyed[0][1])
         answers = await _call(tx, handler, [envelope for _, envelope in keyed])
         replies = []
         for (key, envelope), answer in zip(keyed, answers, strict=True):
@@ -132,7 +155,7 @@ class ParticipantHop:
             operation=ask.operation,
             attempt=ask.attempt,
             epoch=ask.epoch,
-            sender=self._participant.name,
+            sender=self.participant.name,
             outcome=row.outcome or Outcome.FAILED,
             traceparent=ask.traceparent,
         )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from amends.connections import Tx
 from amends.coordinator import IN_FLIGHT, Coordinator
@@ -18,8 +18,18 @@ from amends.timers import Chore, Ticker
 from amends.worker import MOST, Hop, Worker
 
 
+class Door(Protocol):
+    """A way in beside the transport."""
+
+    async def stop(self) -> None:
+        """Lets nothing more in; what is in is finished."""
+
+
 class Service:
-    """Built from its parts; `start` before use, `stop` lets the hops at work finish."""
+    """Built from its parts; `start` before use, `stop` lets the hops at work finish.
+
+    `doors` are stopped with it, before anything else.
+    """
 
     def __init__(
         self,
@@ -42,6 +52,7 @@ class Service:
         self.coordinator: Coordinator | None = None
         self.operator: Operator | None = None
         self.workers: list[Worker] = []
+        self.doors: list[Door] = []
         self._chores = list(chores)
         if participant is not None:
             self.hop = ParticipantHop(participant, storage, self.relay, runtime, signals)
@@ -68,6 +79,8 @@ class Service:
                 await self.relay.put(tx, ())
 
     async def stop(self) -> None:
+        for door in self.doors:
+            await door.stop()
         self._ticker.stop()
         for worker in self.workers:
             worker.stop()
