@@ -28,6 +28,7 @@ from amends.saga import Saga
 from amends.shards import Shards
 from amends.signals import Signals
 from amends.state import ENDED
+from amends.stumbling import again
 from amends.watch import Watch
 
 I = TypeVar("I", bound=msgspec.Struct)  # noqa: E741
@@ -140,7 +141,7 @@ class Coordinator:
         """Acts on every timer that is due, a batch at a time; returns how many sagas had one."""
         total = 0
         while due := await self._due():
-            await in_halves(due, self._expire_batch, self._report)
+            await in_halves(due, self._expire_again, self._report)
             total += len(due)
             if len(due) < _BATCH:
                 break
@@ -172,6 +173,9 @@ class Coordinator:
     async def _due(self) -> list[Instance]:
         async with self._storage.transaction(self._runtime.now()) as tx:
             return await self._storage.sagas.due(tx, list(self.shards.epochs), _BATCH)
+
+    async def _expire_again(self, due: Sequence[Instance]) -> None:
+        await again(lambda: self._expire_batch(due), self._runtime)
 
     async def _expire_batch(self, due: Sequence[Instance]) -> None:
         async with self._storage.transaction(self._runtime.now()) as tx:

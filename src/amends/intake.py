@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from amends.errors import Fenced, Overloaded, Unavailable
 from amends.halving import in_halves
 from amends.ports import Runtime, Task
+from amends.stumbling import again
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -78,7 +79,7 @@ class Intake(Generic[T, R]):
             await self._runtime.sleep(0)
 
     async def _take(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
-        results = await self._handle([item for item, _ in batch])
+        results = await again(lambda: self._handle([item for item, _ in batch]), self._runtime)
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)

@@ -9,29 +9,20 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from amends.errors import (
-    Conflict,
-    DefinitionError,
-    Fenced,
-    TryAgain,
-    TryTransactionAgain,
-    Unavailable,
-    UnknownMessage,
-)
+from amends.errors import DefinitionError, Fenced, TryAgain, Unavailable, UnknownMessage
 from amends.halving import in_halves
 from amends.messages import Envelope
 from amends.pages import Parked
 from amends.ports import Runtime, ShardOwner, Storage, Subscription, Task
 from amends.retry import Retry
 from amends.signals import Signals
+from amends.stumbling import again
 
 Hop = Callable[[Sequence[Envelope]], Awaitable[None]]
 
 MOST = 1000
-TRIES = 4
 _LOAD_EVERY_S = 1.0
 DEFER = Retry(attempts=8, base_s=0.05, cap_s=10.0)
-_STUMBLED = Retry(attempts=TRIES, base_s=0.005, cap_s=0.05)
 _NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage, DefinitionError)
 
 
@@ -131,20 +122,7 @@ class Worker:
             await self._defer_behind([each for each in batch if each.key in self._waiting])
             batch = [each for each in batch if each.key not in self._waiting]
         if batch:
-            await self._hop_again(batch)
-
-    async def _hop_again(self, batch: Sequence[Envelope]) -> None:
-        """What stumbles over another transaction is tried again as it is: nothing is wrong with any message."""
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                await self._hop(batch)
-                return
-            except (Conflict, TryTransactionAgain):
-                if _STUMBLED.spent(attempt):
-                    raise
-            await self._runtime.sleep(_STUMBLED.pause_s(attempt, self._runtime.roll()))
+            await again(lambda: self._hop(batch), self._runtime)
 
     async def retry_due(self) -> None:
         """Gives deferred messages their next try; a key whose head succeeds goes on with the ones behind."""

@@ -1,15 +1,17 @@
 """Placing orders: many buyers' orders in one transaction — keys, prices, orders, sagas, first commands."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from amends.connections import Tx
 from amends.coordinator import Begin, Coordinator
-from amends.errors import KeyInUse, KeyReused, Overloaded
+from amends.errors import CommitUnknown, KeyInUse, KeyReused, Overloaded, Unavailable
 from amends.idempotency import RUNNING, judge
 from amends.intake import Intake
 from amends.messages import SagaId
 from amends.pages import Instance, KeyScope, StoredAnswer
+from amends.retry import Retry
 from amends.service import Service
 from shop.orders import tables
 from shop.orders.domain import Status, Wrong, masked, total_minor
@@ -19,6 +21,7 @@ from shop.orders.views import encode_view, first_view, view_of
 from shop.warehouse.contract import StockLine
 
 ACCEPTED, REFUSED = 202, 422
+_FIND_OUT = Retry(attempts=8, base_s=0.05, cap_s=2.0)
 
 
 class Placing(NamedTuple):
@@ -87,13 +90,32 @@ class OrderIntake:
         return [(orders[id], sagas[SagaId(id)]) for id in ids]
 
     async def _place(self, placings: Sequence[Placing]) -> list[Result]:
+        """When the database goes away during the commit, the orders' ids tell what came of it."""
+        named = [each if each.order_id else each._replace(order_id=self._coordinator.new_id()) for each in placings]
+        try:
+            return await self._place_once(named)
+        except CommitUnknown as error:
+            return await self._find_out(named, error)
+
+    async def _find_out(self, placings: Sequence[Placing], error: CommitUnknown) -> list[Result]:
+        """Places what was not placed; gives up while the database stays away: a client's key asks again."""
+        for attempt in range(1, _FIND_OUT.attempts):
+            await self._runtime.sleep(_FIND_OUT.pause_s(attempt, 1.0))
+            with suppress(Unavailable):
+                async with self._storage.reading() as reader:
+                    placed = await tables.load(reader, [each.order_id for each in placings])
+                    numbers = await tables.numbers_of(reader, list(placed))
+                missing = iter(await self._place_once([each for each in placings if each.order_id not in placed]))
+                return [_as_placed(placed, numbers, each.order_id) or next(missing) for each in placings]
+        raise error
+
+    async def _place_once(self, placings: Sequence[Placing]) -> list[Result]:
         async with self._storage.transaction(self._runtime.now()) as tx:
             known = await self._known_keys(tx, placings)
             prices = await self._prices(tx, placings)
             batch = Batch(tx.now, known, prices, self._coordinator.room)
             for placing in placings:
-                named = placing if placing.order_id else placing._replace(order_id=self._coordinator.new_id())
-                batch.add(named)
+                batch.add(placing)
             instances = await self._coordinator.start(tx, place_order, batch.begins)
             await tables.insert_orders(tx, batch.orders)
             await self._number(tx, batch)
@@ -254,6 +276,11 @@ class Batch:
             self._first[placing.key] = (at, placing.fingerprint)
         if placing.details is not None:
             self.details.setdefault(scope, {})[order.id] = placing.details
+
+
+def _as_placed(placed: Mapping[str, Order], numbers: Mapping[str, int], id: str) -> Placed | None:
+    order = placed.get(id)
+    return None if order is None else Placed(id, encode_view(first_view(order)), number=numbers.get(id, 0))
 
 
 def purchase(order: Order, wallet_id: str, card: str) -> Purchase:

@@ -112,6 +112,7 @@ returning number
 insert_number = """
 insert into order_numbers (scope, number, order_id, details) values (:scope, :number, :order_id, :details)
 """
+numbers_by_order = "select order_id, number, scope from keys cross join order_numbers on order_id = key"
 last_number = """
 select number, order_id, details from order_numbers where scope = :scope order by number desc limit 1
 """
@@ -175,6 +176,11 @@ async def number_orders(tx: Tx, scope: str, details: Mapping[str, str]) -> dict[
     numbers = {id: last - len(details) + nth for nth, id in enumerate(details, 1)}
     await tx.run_many(insert_number, [(scope, numbers[id], id, text) for id, text in details.items()])
     return numbers
+
+
+async def numbers_of(reader: Reader, order_ids: Sequence[str]) -> dict[str, int]:
+    """The numbers of those orders that a storefront has numbered."""
+    return {id: number for id, number, _ in await reader.fetch_each(numbers_by_order, order_ids)}
 
 
 async def load(reader: Reader, ids: Sequence[str]) -> dict[str, Order]:
