@@ -1,9 +1,9 @@
 """One service: its database, its outbox, its coordinator and participant, and the workers that drive them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from amends.connections import Tx
 from amends.coordinator import IN_FLIGHT, Coordinator
@@ -14,8 +14,11 @@ from amends.participant_hop import ParticipantHop
 from amends.ports import Runtime, ShardOwner, Storage, Transport
 from amends.saga import Saga
 from amends.signals import Signals
+from amends.stumbling import again
 from amends.timers import Chore, Ticker
 from amends.worker import MOST, Hop, Worker
+
+R = TypeVar("R")
 
 
 class Door(Protocol):
@@ -77,6 +80,15 @@ class Service:
             yield tx
             if tx.told:
                 await self.relay.put(tx, ())
+
+    async def transact(self, work: Callable[[Tx], Awaitable[R]]) -> R:
+        """The result of `work` in such a transaction, begun anew when it stumbles over another one."""
+
+        async def once() -> R:
+            async with self.transaction() as tx:
+                return await work(tx)
+
+        return await again(once, self.runtime)
 
     async def stop(self) -> None:
         for door in self.doors:
