@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from amends.connections import Reader, Tx
 from amends.messages import Envelope, MessageId, Operation, Outcome, SagaId
-from amends.state import SagaState
+from amends.state import SagaState, Status
 
 
 class Instance(NamedTuple):
@@ -68,6 +68,19 @@ class Sagas(Protocol):
     async def find(self, tx: Reader, wanted: SagaFilter) -> list[Instance]:
         """Newest first."""
 
+    async def count(self, tx: Reader) -> dict[Status, int]:
+        """How many have not ended, stuck ones included, by status; one that none has is left out."""
+
+
+class Backlog(NamedTuple):
+    """What is left in an outbox: its rows, and when the oldest was put in, in Unix seconds; None: there is none.
+
+    To be claimed does not make a row younger.
+    """
+
+    rows: int
+    oldest_at: float | None
+
 
 class Outbox(Protocol):
     """The page `outbox`."""
@@ -81,6 +94,9 @@ class Outbox(Protocol):
 
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """The same, for who sends them: they count as put in at `tx.now`, so that no other process sends them, too."""
+
+    async def backlog(self, tx: Reader) -> Backlog:
+        """What the transport has not taken yet, or what was taken and is not removed yet."""
 
 
 class BarrierKey(NamedTuple):
@@ -138,6 +154,13 @@ class Parked(NamedTuple):
     parked_at: float
 
 
+class SetAside(NamedTuple):
+    """How many messages are set aside: `parked` ones need a person, `deferred` ones are tried again or wait."""
+
+    parked: int
+    deferred: int
+
+
 class Parking(Protocol):
     """The page `parked`."""
 
@@ -149,6 +172,8 @@ class Parking(Protocol):
 
     async def all(self, tx: Reader, limit: int) -> list[Parked]:
         """In the order in which they came."""
+
+    async def count(self, tx: Reader) -> SetAside: ...
 
 
 class StoredAnswer(NamedTuple):

@@ -7,7 +7,7 @@ import pytest
 from amends.conformance.fixtures import NOW, OpenStorage, envelope
 from amends.errors import Conflict
 from amends.messages import Envelope, MessageId, Operation, Outcome
-from amends.pages import BarrierKey, BarrierRow
+from amends.pages import Backlog, BarrierKey, BarrierRow
 from amends.ports import Storage
 
 ACTION, COMPENSATION = Operation.ACTION, Operation.COMPENSATION
@@ -49,6 +49,20 @@ class TestOutbox:
             await storage.outbox.remove(tx, [MessageId("m1")])
         async with storage.transaction(NOW + 120) as tx:
             assert [each.id for each in await storage.outbox.claim(tx, NOW + 60, 100)] == ["m2"]
+
+    async def test_backlog_says_when_the_oldest_message_was_put_in(self, storage: Storage) -> None:
+        async with storage.reading() as reader:
+            assert await storage.outbox.backlog(reader) == Backlog(0, None)
+        await put(storage, envelope("m2"), now=NOW - 10)
+        await put(storage, envelope("m1"))
+        async with storage.reading() as reader:
+            assert await storage.outbox.backlog(reader) == Backlog(2, NOW - 10)
+        async with storage.transaction(NOW + 60) as tx:
+            await storage.outbox.claim(tx, NOW, 100)
+            assert await storage.outbox.backlog(tx) == Backlog(2, NOW - 10)
+        async with storage.transaction(NOW) as tx:
+            await storage.outbox.remove(tx, [MessageId("m2")])
+            assert await storage.outbox.backlog(tx) == Backlog(1, NOW)
 
     async def test_removed_message_is_gone_the_others_stay(self, storage: Storage) -> None:
         await put(storage, envelope("m1"), envelope("m2"))

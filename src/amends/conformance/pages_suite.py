@@ -5,7 +5,7 @@ import pytest
 from amends.conformance.fixtures import NOW, envelope
 from amends.errors import Conflict
 from amends.messages import SagaId
-from amends.pages import KeyScope, Mend, Parked, StoredAnswer
+from amends.pages import KeyScope, Mend, Parked, SetAside, StoredAnswer
 from amends.ports import Storage
 
 
@@ -54,6 +54,16 @@ class TestParking:
             await storage.parking.remove(tx, ["b", "never seen"])
         async with storage.reading() as reader:
             assert await storage.parking.all(reader, 10) == [given_up, rows[2]]
+
+    async def test_given_up_messages_are_counted_apart_from_those_that_wait(self, storage: Storage) -> None:
+        given_up = [Parked(envelope(id), "boom", 8, None, NOW) for id in ("a", "b")]
+        tried_again = Parked(envelope("c"), "boom", 1, NOW + 1, NOW)
+        behind = [Parked(envelope(id), "waits behind its key", 0, None, NOW) for id in ("d", "e")]
+        async with storage.transaction(NOW) as tx:
+            assert await storage.parking.count(tx) == SetAside(0, 0)
+            await storage.parking.insert(tx, [*given_up, tried_again, *behind])
+        async with storage.reading() as reader:
+            assert await storage.parking.count(reader) == SetAside(2, 3)
 
 
 ANN = KeyScope("ann", "POST", "/orders", "k1")

@@ -85,6 +85,12 @@ class TestSagas:
         async with storage.reading() as reader:
             assert [each.id for each in await storage.sagas.in_flight(reader)] == ["s0", "s2", "s4"]
 
+    async def test_count_is_of_those_that_have_not_ended(self, storage: Storage) -> None:
+        statuses = [Status.STUCK, Status.COMPLETED, Status.RUNNING, Status.STUCK]
+        await stored(storage, *[instance(f"s{number}", status) for number, status in enumerate(statuses)])
+        async with storage.reading() as reader:
+            assert await storage.sagas.count(reader) == {Status.RUNNING: 1, Status.STUCK: 2}
+
     async def test_shards_are_looked_after_apart(self, storage: Storage) -> None:
         shards = {"a": 0, "b": 1, "c": 1, "d": 2}
         await stored(storage, *[instance(id, wake_at=NOW)._replace(shard=shard) for id, shard in shards.items()])

@@ -12,6 +12,7 @@ import msgspec
 
 from amends.connections import Reader, Tx
 from amends.messages import Envelope, MessageId
+from amends.pages import Backlog
 
 CREATE = (
     """
@@ -25,6 +26,7 @@ CREATE = (
 insert_batch = "insert into outbox (id, put_at, messages) values (:id, :put_at, :messages)"
 remove_batches = "delete from outbox where id in (select value from json_each(:ids))"
 unsent_batches = "select id, messages from outbox where put_at <= :before order by id limit :limit"
+count_batches = "select count(*), min(put_at) from outbox"
 
 _json = msgspec.json.Encoder().encode
 _encode = msgspec.msgpack.Encoder().encode
@@ -63,6 +65,9 @@ class SqliteOutbox:
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """No other process opens this file."""
         return await self.unsent(tx, before, limit)
+
+    async def backlog(self, tx: Reader) -> Backlog:
+        return Backlog(*(await tx.fetch(count_batches))[0])
 
     def _remember(self, row: MessageId, envelopes: Sequence[Envelope]) -> None:
         self._left[row] = len(envelopes)

@@ -6,7 +6,7 @@ import msgspec
 
 from amends.connections import Reader, Tx
 from amends.messages import Envelope
-from amends.pages import Parked
+from amends.pages import Parked, SetAside
 
 CREATE = (
     """
@@ -34,6 +34,12 @@ remove_parked = "delete from parked where id in (select value from json_each(:id
 all_parked = """
 select envelope, error, attempts, retry_at, parked_at from parked order by position limit :limit
 """
+count_parked = """
+select
+    count(*) filter (where retry_at is null and attempts > 0),
+    count(*) filter (where retry_at is not null or attempts = 0)
+from parked
+"""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Envelope).decode
@@ -54,3 +60,6 @@ class SqliteParking:
 
     async def all(self, tx: Reader, limit: int) -> list[Parked]:
         return [Parked(_decode(row[0]), *row[1:]) for row in await tx.fetch(all_parked, (limit,))]
+
+    async def count(self, tx: Reader) -> SetAside:
+        return SetAside(*(await tx.fetch(count_parked))[0])

@@ -65,6 +65,11 @@ union all
 select {_COLUMNS} from sagas where status = 'stuck'
 order by id
 """
+count_sagas = """
+select status, count(*) from sagas where wake_at is not null group by status
+union all
+select status, count(*) from sagas where status = 'stuck' group by status
+"""
 _FIND = f"""
 select {_COLUMNS} from sagas
 where %s
@@ -129,6 +134,9 @@ class SqliteSagas:
         statement = {"stuck": find_stuck_sagas, "running": find_moving_sagas, "compensating": find_moving_sagas}
         sql = statement.get(wanted.status or "", find_sagas)
         return [_instance(row) for row in await tx.fetch(sql, wanted._asdict())]
+
+    async def count(self, tx: Reader) -> dict[Status, int]:
+        return {_STATUS[status]: count for status, count in await tx.fetch(count_sagas)}
 
 
 def _row(each: Instance) -> Sequence[Value]:
