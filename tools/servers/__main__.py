@@ -47,8 +47,9 @@ async def up(folder: Path, asked: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
-    await fetch()
     servers = chosen(folder, asked)
+    if "kafka" in servers:
+        await fetch()
     async with running(*servers.values()):
         for what, server in servers.items():
             print(f"{what:10} {address(server)}", flush=True)

@@ -27,7 +27,9 @@ def unprivileged(command: Sequence[str]) -> list[str]:
     nobody = pwd.getpwnam("nobody")
     who = ("--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid), "--clear-groups")
     keeping = ("--inh-caps", "-all,+dac_override", "--ambient-caps", "-all,+dac_override")
-    return ["setpriv", *who, *keeping, *command]
+    # Without this the capability doesn't count for access(2), by which initdb looks at its neighbours.
+    counting = ("--securebits", "+no_setuid_fixup")
+    return ["setpriv", *counting, *who, *keeping, *command]
 
 
 def give_away(folder: Path) -> None:

@@ -20,7 +20,7 @@ class ServerFailed(Exception):
 
 
 class Server(Protocol):
-    """What every server can do."""
+    """What has a lifetime: every server, and the proxy."""
 
     async def start(self) -> None:
         """Return when it answers; what an earlier run left in its folder is still there."""
@@ -28,19 +28,26 @@ class Server(Protocol):
     async def stop(self) -> None:
         """Return when it has ended in order; nothing happens when it doesn't run."""
 
-    async def kill(self) -> None:
-        """End it as a crash would."""
-
 
 @asynccontextmanager
 async def running(*servers: Server) -> AsyncIterator[None]:
     """Start servers together; stop them at the end, the last one first."""
     try:
-        await asyncio.gather(*(server.start() for server in servers))
+        await _start(servers)
         yield
     finally:
         for server in reversed(servers):
             await server.stop()
+
+
+async def _start(servers: Sequence[Server]) -> None:
+    """Start all of them; when one fails, the others give up."""
+    try:
+        async with asyncio.TaskGroup() as starts:
+            for server in servers:
+                starts.create_task(server.start())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 async def completed(command: Sequence[str]) -> str:

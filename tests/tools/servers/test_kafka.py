@@ -81,8 +81,7 @@ async def test_client_comes_back_through_the_proxy_that_the_broker_names(tmp_pat
     kafka = Kafka(tmp_path)
     proxy = TcpProxy(kafka.port)
     kafka.advertised_port = proxy.port
-    await proxy.start()
-    async with running(kafka):
+    async with running(proxy, kafka):
         await kafka.create_topics({"orders": 1})
         await proxy.cut()
         producing = asyncio.create_task(asyncio.to_thread(produce, kafka, "orders", "one"))
@@ -93,7 +92,6 @@ async def test_client_comes_back_through_the_proxy_that_the_broker_names(tmp_pat
         await producing
 
         assert values(await asyncio.to_thread(consume, kafka, "orders", 1)) == ["one"]
-    await proxy.stop()
 
 
 async def test_connector_delivers_outbox_rows_also_after_a_crash(

@@ -90,18 +90,17 @@ async def test_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path)
 async def test_cut_proxy_breaks_a_client_and_a_healed_one_lets_it_back(postgres_server: PostgresServer) -> None:
     postgres = await postgres_server(16)
     proxy = TcpProxy(postgres.port)
-    await proxy.start()
     dsn = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
-    connection = await asyncpg.connect(dsn)
+    async with running(proxy):
+        connection = await asyncpg.connect(dsn)
 
-    await proxy.cut()
-    with pytest.raises((OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
-        await connection.execute("select 1")
-    with pytest.raises(ConnectionRefusedError):
-        await asyncpg.connect(dsn)
+        await proxy.cut()
+        with pytest.raises((OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
+            await connection.execute("select 1")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncpg.connect(dsn)
 
-    await proxy.heal()
-    connection = await asyncpg.connect(dsn)
-    assert await connection.fetchval("select 1") == 1
-    await connection.close()
-    await proxy.stop()
+        await proxy.heal()
+        connection = await asyncpg.connect(dsn)
+        assert await connection.fetchval("select 1") == 1
+        await connection.close()

@@ -1,5 +1,6 @@
 """A server as a child process, without a server: what a shell can show."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -7,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.servers.guard import guarded
-from tools.servers.process import Process, ServerFailed, completed, is_alive
+from tools.servers.guard import guarded, is_root, unprivileged
+from tools.servers.process import Process, ServerFailed, completed, is_alive, running
 
 
 async def never() -> bool:
@@ -97,15 +98,60 @@ async def test_command_that_fails_shows_what_it_printed() -> None:
         await completed(shell("echo out; echo and err >&2; exit 3"))
 
 
+class Failing:
+    """A server that can't start."""
+
+    async def start(self) -> None:
+        raise ServerFailed("no space left")
+
+    async def stop(self) -> None:
+        pass
+
+
+class Starting:
+    """A server that takes its time; it notes what became of it."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+
+    async def start(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.noted.append("gave up")
+
+    async def stop(self) -> None:
+        self.noted.append("stopped")
+
+
+async def test_when_one_server_fails_the_others_give_up_and_stop() -> None:
+    starting = Starting()
+
+    with pytest.raises(ServerFailed, match="no space left"):
+        async with running(starting, Failing()):
+            pass
+
+    assert starting.noted == ["gave up", "stopped"]
+
+
+@pytest.mark.skipif(not is_root(), reason="only root becomes somebody else")
+def test_unprivileged_command_is_not_root_but_still_gets_at_roots_files(tmp_path: Path) -> None:
+    (tmp_path / "file").touch(mode=0o600)
+    look = "import os, sys; print(os.geteuid() == 0, os.access(sys.argv[1], os.R_OK), open(sys.argv[1]).read() == '')"
+    command = unprivileged([sys.executable, "-c", look, str(tmp_path / "file")])
+
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False True True\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has ended")
 def test_server_ends_with_its_parent() -> None:
     parent = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); sys.stdin.read()"
     command = [sys.executable, "-c", parent, *guarded(shell("echo ready; exec sleep 60"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "ready\n"
-        running.kill()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent_process:
+        assert parent_process.stdout is not None
+        assert parent_process.stdout.readline() == "ready\n"
+        parent_process.kill()
 
-        rest = running.stdout.read()  # returns when nobody can write to it any more
+        rest = parent_process.stdout.read()  # returns when nobody can write to it any more
 
     assert rest == ""
