@@ -12,11 +12,14 @@ from amends.saga import (
     begun,
     best_effort,
     compensatable,
+    decided,
     pivot,
     retriable,
     together,
 )
 from amends.schema import Migration
+from amends.tcc import reservation, tcc
+from amends.two_phase import two_phase, voter
 
 __all__ = [
     "AmendsError",
@@ -37,7 +40,12 @@ __all__ = [
     "begun",
     "best_effort",
     "compensatable",
+    "decided",
     "pivot",
+    "reservation",
     "retriable",
+    "tcc",
     "together",
+    "two_phase",
+    "voter",
 ]

@@ -47,7 +47,7 @@ def _kinds_in_order(saga: "Saga[Any]") -> None:
             _fail(saga, first, f"{first.kind} comes too late", "order: compensatable, one pivot, then retriable")
         if rank == 1 and (reached == 1 or len(group) > 1):
             _fail(saga, first, "it is a second pivot", "keep one pivot, alone; make the others retriable")
-        if any(saga.steps[at].ask is None for at in group) and group != (0,):
+        if rank == 0 and any(saga.steps[at].ask is None for at in group) and group != (0,):
             _fail(saga, first, "a begun step must come first, alone", "move it to the front")
         reached = rank
 

@@ -112,6 +112,11 @@ def pivot(
     return Step(name, Kind.PIVOT, ask, None, given, timeout_s, retry)
 
 
+def decided(name: str) -> Step[Any]:
+    """A pivot without a command: the coordinator's own decision, logged as soon as all that is before it is done."""
+    return Step(name, Kind.PIVOT, None)
+
+
 @typing.overload
 def retriable(name: str, ask: Ask[I], *, timeout_s: float = ..., retry: Retry = ...) -> Step[I]: ...
 @typing.overload

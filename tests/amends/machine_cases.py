@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from amends.machine import Moment
 from amends.messages import Command
 from amends.retry import Retry
-from amends.saga import Group, Saga, Step, begun, best_effort, compensatable, pivot, retriable
+from amends.saga import Group, Saga, Step, begun, best_effort, compensatable, decided, pivot, retriable
 from amends.state import Phase, SagaState, Status
 
 NOW = 1_000.0
@@ -41,7 +41,7 @@ def at(now: float = NOW, roll: float = 0.5) -> Moment:
 
 
 def step(kind: str, name: str, retry: Retry = QUICK) -> Step[Order]:
-    """A step by the first letter of its kind: b(egun), c(ompensatable), p(ivot), r(etriable), e (best effort)."""
+    """A step by the first letter of its kind: begun, compensatable, pivot, decided, retriable; e is best effort."""
     match kind:
         case "b":
             return begun(name, undo=undo, undo_retry=retry)
@@ -49,6 +49,8 @@ def step(kind: str, name: str, retry: Retry = QUICK) -> Step[Order]:
             return compensatable(name, do, undo=undo, retry=retry, undo_retry=retry)
         case "p":
             return pivot(name, do, retry=retry)
+        case "d":
+            return decided(name)
         case "r":
             return retriable(name, do, retry=retry)
         case _:
@@ -67,7 +69,7 @@ def shapes(draw: st.DrawFn) -> str:
     """Every shape that a definition may have, of one to six steps."""
     front = draw(st.sampled_from(["", "b"]))
     before = draw(st.lists(st.sampled_from(["c", "cc", "ccc"]), max_size=2))
-    middle = draw(st.sampled_from(["", "p"]))
+    middle = draw(st.sampled_from(["", "p", "d"]))
     after = draw(st.lists(st.sampled_from(["r", "e", "rr", "re", "er"]), max_size=2))
     groups = [group for group in [front, *before, middle, *after] if group]
     while sum(map(len, groups)) > 6:

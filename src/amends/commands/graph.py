@@ -83,10 +83,11 @@ def _mark(rail: str, place: int, size: int, kind: Kind) -> str:
 
 def _words(step: Step[Any]) -> tuple[str, str]:
     """What a step asks, and how it is undone or why it is not."""
-    asks = made_by(step.ask) if step.ask else "done as the saga starts"
+    asks = made_by(step.ask) if step.ask else _SILENT[step.kind]
     return asks, f"↩ {made_by(step.undo)}" if step.undo else _NOTES.get(step.kind, "")
 
 
+_SILENT = {Kind.COMPENSATABLE: "done as the saga starts", Kind.PIVOT: "decided and logged here"}
 _NOTES = {
     Kind.PIVOT: "pivot: the point of no return",
     Kind.RETRIABLE: "retriable: until done",
