@@ -14,6 +14,7 @@ A participant's *refusal* is not here: a refusal is a value (`amends.Refusal`), 
     ├── CannotMend             an operator's action is impossible in the state that the saga is in
     ├── KeyReused              an idempotency key came again with another request
     ├── KeyInUse               the first request with this idempotency key still runs
+    ├── MissingTopics          the broker lacks topics that a service reads or writes
     └── StorageError
         ├── WrongSchema        the database has another schema version than this program
         ├── InUse              another process owns the data folder
@@ -77,6 +78,10 @@ class KeyInUse(AmendsError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class MissingTopics(AmendsError):
+    """Names the topics."""
 
 
 class StorageError(AmendsError):
