@@ -1,0 +1,106 @@
+"""The page `outbox`: messages that the transport has not taken yet.
+
+A row holds all messages of one transaction, as in SQLite (docs/decisions/02). Ids are in the order in which a process
+put its messages in, but not in the order of commits: so rows are claimed and removed, never read behind a cursor.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from amends.connections import Reader, Row, Tx
+from amends.messages import Envelope, MessageId
+from amends.pages import Backlog
+
+CREATE = (
+    """
+    create table outbox (
+        id text primary key,
+        put_at double precision not null,
+        claimed_at double precision not null,
+        count bigint not null check (count > 0),
+        messages bytea not null
+    )
+    """,
+)
+insert_batch = """
+insert into outbox (id, put_at, claimed_at, count, messages) values (:id, :put_at, :put_at, :count, :messages)
+"""
+remove_batch = "delete from outbox where id = :id"
+unsent_batches = """
+select id, messages from (
+    select id, messages, sum(count) over (order by id) - count as before_it from outbox where put_at <= :before
+) batches
+where before_it < :limit::bigint
+order by id
+"""
+free_batches = """
+select id, count from outbox where claimed_at <= :before order by id limit :limit for update skip locked
+"""
+claim_batch = "update outbox set claimed_at = :now where id = :id"
+claimed_batches = "select id, messages from keys join outbox on id = key order by id"
+count_batches = "select count(*), min(put_at) from outbox"
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Envelope]).decode
+
+
+class PostgresOutbox:
+    """The `Outbox` port. Remembers which messages of each row are left; a crash forgets, and they are sent again."""
+
+    def __init__(self) -> None:
+        self._left: dict[MessageId, int] = {}
+        self._row_of: dict[MessageId, MessageId] = {}
+
+    async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
+        row = envelopes[0].id
+        await tx.run(insert_batch, (row, tx.now, len(envelopes), _encode(envelopes)))
+        tx.after_commit(partial(self._remember, row, envelopes))
+
+    async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None:
+        fresh = [id for id in dict.fromkeys(ids) if id in self._row_of]
+        gone = Counter([self._row_of[id] for id in fresh])
+        done = [row for row, count in gone.items() if count == self._left[row]]
+        await tx.run_many(remove_batch, [(row,) for row in sorted(done)])
+        tx.after_commit(partial(self._forget, fresh))
+
+    async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
+        return self._left_of(await tx.fetch(unsent_batches, (before, limit)))[:limit]
+
+    async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
+        """Whole rows, which no other process is claiming at the moment; so a few more than `limit`, perhaps."""
+        rows: list[str] = []
+        for row, count in await tx.fetch(free_batches, (before, limit)):
+            rows.append(row)
+            limit -= count
+            if limit <= 0:
+                break
+        await tx.run_many(claim_batch, [(tx.now, row) for row in rows])
+        return self._left_of(await tx.fetch_each(claimed_batches, rows))
+
+    async def backlog(self, tx: Reader) -> Backlog:
+        return Backlog(*(await tx.fetch(count_batches))[0])
+
+    def _left_of(self, rows: Sequence[Row]) -> list[Envelope]:
+        left: list[Envelope] = []
+        for row, messages in rows:
+            envelopes = _decode(messages)
+            if row not in self._left:
+                self._remember(row, envelopes)
+            left += [each for each in envelopes if each.id in self._row_of]
+        return left
+
+    def _remember(self, row: MessageId, envelopes: Sequence[Envelope]) -> None:
+        self._left[row] = len(envelopes)
+        self._row_of.update(dict.fromkeys([each.id for each in envelopes], row))
+
+    def _forget(self, ids: Sequence[MessageId]) -> None:
+        """May be told the same twice, by two removals in one transaction."""
+        for id in ids:
+            row = self._row_of.pop(id, None)
+            if row is not None:
+                self._left[row] -= 1
+                if not self._left[row]:
+                    del self._left[row]
