@@ -10,7 +10,7 @@ from amends.checks import undo_arity
 from amends.draft import Ask
 from amends.messages import Command, Envelope, Kind, MessageId, Operation, encode, type_name
 from amends.pages import Instance
-from amends.ports import Runtime
+from amends.ports import Runtime, Tracer
 from amends.saga import Saga
 from amends.state import Phase, SagaState
 from amends.steps import I, Step
@@ -20,9 +20,10 @@ from amends.steps import Kind as StepKind
 class Asker:
     """Knows who asks: `coordinator` is the address of the replies, `epoch` its lease."""
 
-    def __init__(self, coordinator: str, runtime: Runtime) -> None:
+    def __init__(self, coordinator: str, runtime: Runtime, tracer: Tracer) -> None:
         self._coordinator = coordinator
         self._runtime = runtime
+        self._tracer = tracer
 
     def envelopes(
         self, saga: Saga[Any], instance: Instance, asks: Iterable[Ask], epoch: int, now: float
@@ -36,8 +37,9 @@ class Asker:
     ) -> Envelope:
         step = saga.steps[ask.step]
         command = build(step, data, instance.state, saga, ask.operation)
+        id = MessageId(self._runtime.new_id())
         return Envelope(
-            id=MessageId(self._runtime.new_id()),
+            id=id,
             kind=Kind.COMMAND,
             type=type_name(type(command)),
             to=command.participant,
@@ -52,7 +54,7 @@ class Asker:
             sender=self._coordinator,
             again=ask.again,
             deadline=_deadline(step, ask, instance.state),
-            traceparent=instance.traceparent,
+            traceparent=self._tracer.of_message(id, instance.traceparent),
             begun=step.ask is None,
             shard=instance.shard,
         )

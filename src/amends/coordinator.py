@@ -18,17 +18,19 @@ from amends.circuit import Circuits, Silence
 from amends.connections import Tx
 from amends.errors import Overloaded, UnknownVersion
 from amends.halving import in_halves
+from amends.hops import Moved
 from amends.machine import Decision, Moment, expire, start, wake_at
 from amends.messages import Envelope, Kind, SagaId
 from amends.moves import Moves
 from amends.outbox import OutboxRelay
 from amends.pages import Change, Instance
-from amends.ports import Runtime, Storage
+from amends.ports import Runtime, Storage, Tracer
 from amends.saga import Saga
 from amends.shards import Shards
 from amends.signals import Signals
-from amends.state import ENDED
+from amends.state import ENDED, Phase, Status
 from amends.stumbling import again
+from amends.traces import Untraced
 from amends.watch import Watch
 
 I = TypeVar("I", bound=msgspec.Struct)  # noqa: E741
@@ -40,7 +42,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Begin(NamedTuple):
-    """A saga to start: its id, made by the caller, and its input."""
+    """A saga to start: its id, made by the caller, and its input; `traceparent` is the span that starts it."""
 
     id: SagaId
     input: msgspec.Struct
@@ -63,6 +65,8 @@ class Coordinator:
         signals: Signals,
         limit: int = IN_FLIGHT,
         shard_of: Callable[[str], int] = lambda _: 0,
+        *,
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = name
         self.definitions = {(saga.name, saga.version): saga for saga in definitions}
@@ -74,7 +78,8 @@ class Coordinator:
         self._relay = relay
         self._runtime = runtime
         self._signals = signals
-        self._asker = Asker(name, runtime)
+        self._tracer = tracer or Untraced()
+        self._asker = Asker(name, runtime, self._tracer)
 
     @property
     def room(self) -> int:
@@ -92,8 +97,11 @@ class Coordinator:
             epochs = await self.shards.acquire(tx, shards, self.name)
             instances = await self._storage.sagas.in_flight(tx, shards)
             self._refuse_unknown(instances)
-            await self._relay.put(tx, [each for every in instances for each in self._asked_anew(every, epochs, tx.now)])
+            asked = [each for every in instances for each in self._asked_anew(every, epochs, tx.now)]
+            await self._relay.put(tx, asked)
         self.shards.gain(epochs, instances)
+        same = {each.id: Change(each, each) for each in instances}
+        self._signals.moved(Moved(self._storage.name, tx.now, self.definitions, same, asked))
         told = ", ".join(f"{shard}: {epoch}" for shard, epoch in sorted(epochs.items()))
         self._signals.emit("coordinator.acquired", coordinator=self.name, epochs=told, sagas=len(instances))
 
@@ -123,7 +131,8 @@ class Coordinator:
         await self.shards.check(tx, {each.shard for each in fresh})
         await self._storage.sagas.insert(tx, fresh)
         await self._relay.put(tx, envelopes)
-        tx.after_commit(lambda: self._committed(fresh, started=True))
+        same = {each.id: Change(each, each) for each in fresh}
+        tx.after_commit(lambda: self._committed(tx.now, same, envelopes, fresh=True))
         return fresh
 
     async def hop(self, batch: Sequence[Envelope]) -> None:
@@ -135,7 +144,7 @@ class Coordinator:
             for id, instance in loaded.items():
                 if instance.shard in self.shards.epochs:
                     moves.take(instance, answers[id], self._moment(tx))
-            await self._write(tx, moves)
+            await self._write(tx, moves, batch)
 
     async def expire(self) -> int:
         """Acts on every timer that is due, a batch at a time; returns how many sagas had one."""
@@ -188,7 +197,8 @@ class Coordinator:
 
     async def _report(self, instance: Instance, error: Exception) -> None:
         """A saga whose timer can't be acted on must not hold up the others: it is tried again after a pause."""
-        self._signals.emit("saga.failed", saga=instance.id, error=f"{type(error).__name__}: {error}"[:500])
+        told = {"saga": instance.id, "error": f"{type(error).__name__}: {error}"[:500]}
+        self._signals.emit("saga.failed", **told, traceparent=instance.traceparent)
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self.shards.check(tx, {instance.shard})
             later = instance.moved(instance.state, tx.now + _POSTPONED_S)
@@ -206,19 +216,19 @@ class Coordinator:
                     held[ask.step] = silence is Silence.PROBES
         return held if instance.state.group >= saga.commit_group or instance.state.backward else {}
 
-    async def _write(self, tx: Tx, moves: Moves) -> None:
-        changes = list(moves.changes.values())
+    async def _write(self, tx: Tx, moves: Moves, replies: Sequence[Envelope] = ()) -> None:
+        changes = moves.changes
         if changes:
-            moved = [change.after for change in changes]
-            await self.shards.check(tx, {each.shard for each in moved})
-            await self._storage.sagas.save(tx, changes)
-            await self._relay.put(tx, moves.envelopes(self._asker, self.shards.epochs, tx.now))
-            tx.after_commit(lambda: self._committed(moved))
+            await self.shards.check(tx, {change.after.shard for change in changes.values()})
+            await self._storage.sagas.save(tx, list(changes.values()))
+            commands = moves.envelopes(self._asker, self.shards.epochs, tx.now)
+            await self._relay.put(tx, commands)
+            tx.after_commit(lambda: self._committed(tx.now, changes, commands, replies))
 
     def _begin(self, saga: Saga[I], begin: Begin, moment: Moment) -> tuple[Instance, list[Envelope]]:
         state, asks = start(saga, moment)
         wake, input = wake_at(saga, state), _encode(begin.input)
-        shard, trace = self.shards.of(begin.id), begin.traceparent
+        shard, trace = self.shards.of(begin.id), self._tracer.of_saga(begin.id, begin.traceparent)
         self.shards.expect(shard)
         instance = Instance(begin.id, saga.name, saga.version, input, state, 1, wake, trace, moment.now, shard)
         return instance, self._asker.envelopes(saga, instance, asks, self.shards.epochs[shard], moment.now)
@@ -227,15 +237,36 @@ class Coordinator:
         asks, epoch = open_asks(instance.state), epochs[instance.shard]
         return self._asker.envelopes(self._of(instance), instance, asks, epoch, now)
 
-    def _committed(self, moved: Sequence[Instance], started: bool = False) -> None:
-        ended = [each for each in moved if each.state.status in ENDED]
-        begun = len(moved) if started else 0
-        if started:
+    def _committed(
+        self,
+        began: float,
+        changes: Mapping[SagaId, Change],
+        commands: Sequence[Envelope],
+        replies: Sequence[Envelope] = (),
+        fresh: bool = False,
+    ) -> None:
+        """Tells whoever counts, observes and waits."""
+        moved = [change.after for change in changes.values()]
+        resting = [each for each in moved if each.wake_at is None]
+        ended = [each for each in resting if each.state.status in ENDED]
+        begun = len(moved) if fresh else 0
+        if fresh:
             self.shards.moved(moved, 1)
         if ended:
             self.shards.moved(ended, -1)
         self._signals.emit("sagas.moved", coordinator=self.name, sagas=len(moved), started=begun, ended=len(ended))
+        for each in resting:
+            if each.state.status is Status.STUCK and changes[each.id].before.state.status is not Status.STUCK:
+                self._tell_stuck(each)
+        hop = Moved(self._storage.name, began, self.definitions, changes, commands, replies, ended, fresh)
+        self._signals.moved(hop)
         self.watch.publish(moved)
+
+    def _tell_stuck(self, saga: Instance) -> None:
+        pairs = zip(self._of(saga).steps, saga.state.steps, strict=True)
+        steps = [step.name for step, state in pairs if state.phase is Phase.STUCK]
+        told = {"saga": saga.id, "definition": saga.name, "traceparent": saga.traceparent}
+        self._signals.emit("saga.stuck", steps=steps, **told)
 
     def _of(self, instance: Instance) -> Saga[Any]:
         return self.definitions[instance.name, instance.version]

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amends.asking import Asker
+from amends.hops import Definitions
 from amends.machine import Answered, Decision, Moment, advance_all, wake_at
 from amends.messages import Envelope, SagaId
 from amends.pages import Change, Instance
 from amends.saga import Saga
 from amends.state import ENDED
-
-Definitions = Mapping[tuple[str, str], Saga[Any]]
 
 
 class Moves:

@@ -7,12 +7,14 @@ from typing import NamedTuple
 from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
 from amends.connections import Tx
 from amends.errors import Conflict, DefinitionError
+from amends.hops import Handled
 from amends.messages import Done, Envelope, Kind, MessageId, Operation, Outcome, Refusal, encode, type_name
 from amends.outbox import OutboxRelay
 from amends.pages import BarrierKey, BarrierRow
 from amends.participant import Answer, Asked, Call, Handler, Participant
-from amends.ports import Runtime, Storage
+from amends.ports import Runtime, Storage, Tracer
 from amends.signals import Signals
+from amends.traces import Untraced
 
 Known = dict[BarrierKey, BarrierRow]
 Keyed = tuple[BarrierKey, Envelope]
@@ -29,27 +31,34 @@ class ParticipantHop:
     """Takes batches of commands and events for one participant."""
 
     def __init__(
-        self, participant: Participant, storage: Storage, relay: OutboxRelay, runtime: Runtime, signals: Signals
+        self,
+        participant: Participant,
+        storage: Storage,
+        relay: OutboxRelay,
+        runtime: Runtime,
+        signals: Signals,
+        tracer: Tracer | None = None,
     ) -> None:
         self.participant = participant
         self._storage = storage
         self._relay = relay
         self._runtime = runtime
         self._signals = signals
+        self._tracer = tracer or Untraced()
 
     async def hop(self, batch: Sequence[Envelope]) -> None:
         """Carries the batch out, all of it or nothing; replies leave with the commit."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             carried = await self._carry_out(tx, batch)
             await self._relay.put(tx, carried.replies)
-        self._told(carried)
+        self._told(tx.now, carried)
 
     async def ask(self, batch: Sequence[Envelope]) -> Carried:
         """The same for who hands the replies over himself: they are durable in the barrier, not in the outbox."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             carried = await self._carry_out(tx, batch)
             await self._relay.put(tx, ())
-        self._told(carried)
+        self._told(tx.now, carried)
         return carried
 
     async def answer(self, tx: Tx, asked: Asked, answer: Answer) -> None:
@@ -61,7 +70,10 @@ class ParticipantHop:
         if row.outcome is None and row.ask is not None:
             answered = _row_of(answer)
             await self._storage.inbox.replace(tx, [(key, answered)])
-            await self._relay.put(tx, [self._reply(row.ask, answered, tx.now)])
+            replies = [self._reply(row.ask, answered, tx.now)]
+            await self._relay.put(tx, replies)
+            hop = Handled(self._storage.name, row.ask.at, [row.ask], replies)
+            tx.after_commit(lambda: self._signals.handled(hop))
 
     async def _carry_out(self, tx: Tx, batch: Sequence[Envelope]) -> Carried:
         batch = await self._fence(tx, batch)
@@ -73,8 +85,9 @@ class ParticipantHop:
         await self._record(tx, known, written)
         return Carried(batch, replies)
 
-    def _told(self, carried: Carried) -> None:
+    def _told(self, began: float, carried: Carried) -> None:
         self._signals.emit("participant.hop", participant=self.participant.name, messages=len(carried.taken))
+        self._signals.handled(Handled(self._storage.name, began, *carried))
 
     async def _fence(self, tx: Tx, batch: Sequence[Envelope]) -> Sequence[Envelope]:
         """Drops commands of a coordinator that has been replaced: its successor asks again."""
@@ -142,8 +155,9 @@ class ParticipantHop:
             await self._storage.inbox.replace(tx, changed)
 
     def _reply(self, ask: Envelope, row: BarrierRow, now: float) -> Envelope:
+        id = MessageId(self._runtime.new_id())
         return Envelope(
-            id=MessageId(self._runtime.new_id()),
+            id=id,
             kind=Kind.REPLY,
             type=row.type,
             to=ask.sender,
@@ -157,7 +171,7 @@ class ParticipantHop:
             epoch=ask.epoch,
             sender=self.participant.name,
             outcome=row.outcome or Outcome.FAILED,
-            traceparent=ask.traceparent,
+            traceparent=self._tracer.of_message(id, ask.traceparent),
         )
 
 

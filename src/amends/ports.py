@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 from amends.connections import Reader, Tx
-from amends.messages import Envelope, MessageId
+from amends.messages import Envelope, MessageId, SagaId
 from amends.pages import Inbox, Keys, Leases, Mends, Outbox, Parking, Sagas
 
 T = TypeVar("T")
@@ -114,3 +114,16 @@ class Transport(Protocol):
 
     def shard_of(self, address: str, key: str) -> int:
         """Which shard of an address the messages of a key go to: one reader at a time has it."""
+
+
+class Tracer(Protocol):
+    """Names the spans that travel, by their `traceparent` (W3C Trace Context); an `Observer` makes them afterwards.
+
+    `parent` is the traceparent of the span above; what is no traceparent counts as none.
+    """
+
+    def of_saga(self, saga: SagaId, parent: str) -> str:
+        """What a new saga keeps: its parent, or, when there is none, a span of its own."""
+
+    def of_message(self, message: MessageId, parent: str) -> str:
+        """What a message carries: the span in which it was made. Its parent is its saga's, or its command's."""

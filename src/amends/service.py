@@ -11,7 +11,7 @@ from amends.operator import Operator
 from amends.outbox import OutboxRelay
 from amends.participant import Participant
 from amends.participant_hop import ParticipantHop
-from amends.ports import Runtime, ShardOwner, Storage, Transport
+from amends.ports import Runtime, ShardOwner, Storage, Tracer, Transport
 from amends.saga import Saga
 from amends.signals import Signals
 from amends.stumbling import again
@@ -31,7 +31,7 @@ class Door(Protocol):
 class Service:
     """Built from its parts; `start` before use, `stop` lets the hops at work finish.
 
-    `doors` are stopped with it, before anything else.
+    `doors` are stopped with it, before anything else. Without a `tracer` it makes no spans.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Service:
         definitions: Sequence[Saga[Any]] = (),
         limit: int = IN_FLIGHT,
         chores: Sequence[Chore] = (),
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = storage.name
         self.storage = storage
@@ -58,12 +59,12 @@ class Service:
         self.doors: list[Door] = []
         self._chores = list(chores)
         if participant is not None:
-            self.hop = ParticipantHop(participant, storage, self.relay, runtime, signals)
+            self.hop = ParticipantHop(participant, storage, self.relay, runtime, signals, tracer)
             self._add_worker(self.hop.hop, transport, participant.name, MOST, None)
             for topic in participant.topics:
                 self._add_worker(self.hop.hop, transport, topic, MOST, None, group=participant.name)
         if definitions:
-            self._coordinate(definitions, transport, limit)
+            self._coordinate(definitions, transport, limit, tracer)
         self._ticker = Ticker([*self._chores, self.relay.tidy], runtime, signals)
 
     async def start(self) -> None:
@@ -100,7 +101,9 @@ class Service:
             await worker.stopped()
         await self.storage.close()
 
-    def _coordinate(self, definitions: Sequence[Saga[Any]], transport: Transport, limit: int) -> None:
+    def _coordinate(
+        self, definitions: Sequence[Saga[Any]], transport: Transport, limit: int, tracer: Tracer | None
+    ) -> None:
         address = f"{self.name}.coordinator"
         self.coordinator = Coordinator(
             address,
@@ -111,6 +114,7 @@ class Service:
             self.signals,
             limit,
             partial(transport.shard_of, address),
+            tracer=tracer,
         )
         self.operator = Operator(self.coordinator, self.storage, self.runtime)
         self._chores += [self.coordinator.expire, self.operator.carry_out]

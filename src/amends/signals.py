@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from amends.hops import Handled, Moved, Observer
+
 Field = str | int | float | list[str]
 Listener = Callable[[str, dict[str, Field]], None]
 
@@ -17,6 +19,7 @@ class Signals:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
+        self._observers: list[Observer] = []
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -24,3 +27,15 @@ class Signals:
     def emit(self, name: str, **fields: Field) -> None:
         for listener in self._listeners:
             listener(name, fields)
+
+    def observe(self, observer: Observer) -> None:
+        """Has every hop told in full."""
+        self._observers.append(observer)
+
+    def moved(self, hop: Moved) -> None:
+        for observer in self._observers:
+            observer.moved(hop)
+
+    def handled(self, hop: Handled) -> None:
+        for observer in self._observers:
+            observer.handled(hop)

@@ -178,15 +178,26 @@ class Worker:
         self._waiting[row.envelope.key][0] = counted
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self._storage.parking.update(tx, counted)
-        if counted.retry_at is None:
-            self._signals.emit("message.parked", message=row.envelope.id, saga=row.envelope.saga, error=row.error)
+        self._tell(counted)
 
     async def _defer(self, envelope: Envelope, error: Exception) -> None:
         now = self._runtime.now()
         row = self._next_try(Parked(envelope, _named(error), 1, None, now), error)
         await self._keep([row])
-        what = "message.parked" if row.retry_at is None else "message.deferred"
-        self._signals.emit(what, message=envelope.id, saga=envelope.saga, error=row.error)
+        self._tell(row)
+
+    def _tell(self, row: Parked) -> None:
+        envelope = row.envelope
+        self._signals.emit(
+            "message.parked" if row.retry_at is None else "message.deferred",
+            message=envelope.id,
+            type=envelope.type,
+            saga=envelope.saga,
+            address=self._address,
+            attempts=row.attempts,
+            error=row.error,
+            traceparent=envelope.traceparent,
+        )
 
     async def _defer_behind(self, held: Sequence[Envelope]) -> None:
         now = self._runtime.now()

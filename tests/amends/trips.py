@@ -16,9 +16,10 @@ from amends import begun, compensatable, pivot, retriable, together  # isort: sk
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
+from amends.hops import Observer
 from amends.messages import SagaId
 from amends.pages import Instance, SagaFilter
-from amends.ports import Transport
+from amends.ports import Tracer, Transport
 from amends.service import Service
 from amends.signals import Field, Signals
 from amends.state import ENDED
@@ -146,6 +147,8 @@ class Agency:
         self.behave: dict[type[OnTrip], Behave] = {}
         self.services: dict[str, Service] = {}
         self.signals: list[tuple[str, dict[str, Field]]] = []
+        self.observers: list[Observer] = []
+        self.tracer: Tracer | None = None
         self._faults = transport
         self._limit = limit
 
@@ -162,6 +165,8 @@ class Agency:
         await storage.migrate()
         signals = Signals()
         signals.listen(lambda what, fields: self.signals.append((what, fields)))
+        for observer in self.observers:
+            signals.observe(observer)
         sagas = [self.saga] if definitions is None else definitions
         service = Service(
             storage,
@@ -171,6 +176,7 @@ class Agency:
             participant=self._participant(name),
             definitions=sagas if name == "trips" else (),
             limit=self._limit,
+            tracer=self.tracer,
         )
         await service.start()
         self.services[name] = service
@@ -191,11 +197,11 @@ class Agency:
     async def close(self) -> None:
         await self.crash()
 
-    async def start(self, *trips: str) -> None:
+    async def start(self, *trips: str, traceparent: str = "") -> None:
         trip_room = self.services["trips"]
         assert trip_room.coordinator is not None
         async with trip_room.storage.transaction(self.runtime.now()) as tx:
-            begins = [Begin(SagaId(trip), Trip(trip)) for trip in trips]
+            begins = [Begin(SagaId(trip), Trip(trip), traceparent) for trip in trips]
             await trip_room.coordinator.start(tx, self.saga, begins)
 
     async def run(self, *trips: str, within_s: float = 600.0, leap_s: float = 0.5) -> list[Instance]:

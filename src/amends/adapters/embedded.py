@@ -22,6 +22,7 @@ from amends.adapters.sqlite import DataFolder, SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
 from amends.pages import Instance
 from amends.participant import Participant
+from amends.ports import Tracer
 from amends.saga import Saga
 from amends.schema import Migration
 from amends.service import Service
@@ -37,11 +38,12 @@ class Embedded:
     Without a folder everything is in a temporary one, which goes at the end.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, tracer: Tracer | None = None) -> None:
         self.runtime = AsyncioRuntime()
         self.transport = InProcess()
         self.signals = Signals()
         self.services: dict[str, Service] = {}
+        self._tracer = tracer
         self._leaving = ExitStack()
         self._folder = DataFolder(folder or Path(self._leaving.enter_context(TemporaryDirectory())))
 
@@ -74,6 +76,7 @@ class Embedded:
             participant=participant,
             definitions=definitions,
             limit=limit,
+            tracer=self._tracer,
         )
         self.services[name] = service
         return service
