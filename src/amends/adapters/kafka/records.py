@@ -1,0 +1,89 @@
+"""Kafka's records as envelopes; what is no envelope becomes one that can be parked."""
+
+import base64
+
+import msgspec
+from confluent_kafka import Message
+
+from amends.adapters.cloudevents import Binding, Malformed
+from amends.messages import Envelope, Kind, MessageId
+
+KAFKA = Binding("ce_")
+UNDECODABLE = "undecodable"
+Legible = dict[str, str]
+
+
+class Undecodable(msgspec.Struct, frozen=True):
+    """The payload of an envelope of type `undecodable`: the record as it came, and what is wrong with it.
+
+    Bytes are `{"text": …}`, or `{"base64": …}` when they are no text.
+    """
+
+    error: str
+    topic: str
+    partition: int
+    offset: int
+    key: Legible | None
+    headers: list[tuple[str, Legible | None]]
+    value: Legible | None
+
+
+def position_of(message: Message) -> str:
+    """`topic/partition/offset`."""
+    return f"{message.topic()}/{message.partition()}/{message.offset()}"
+
+
+def read(message: Message, address: str) -> Envelope:
+    """Raises `Malformed`."""
+    names = KAFKA.read
+    try:
+        headers = {name: value.decode() for name, value in _headers(message) if value and name in names}
+        key = message.key()
+        return KAFKA.envelope(headers, address, message.value() or b"", None if key is None else key.decode())
+    except UnicodeDecodeError as error:
+        raise Malformed(f"key or headers are not UTF-8: {error}") from error
+
+
+def undecodable(message: Message, address: str, error: Malformed) -> Envelope:
+    """An envelope that nobody handles, so that the record is parked; it holds up its key, as any parked message."""
+    position, key = position_of(message), _legible(message.key())
+    return Envelope(
+        id=MessageId(position),
+        kind=Kind.EVENT,
+        type=UNDECODABLE,
+        to=address,
+        key=(key or {}).get("text") or position,
+        at=max(message.timestamp()[1], 0) / 1000,
+        payload=msgspec.json.encode(_told(message, str(error), key)),
+    )
+
+
+def _told(message: Message, error: str, key: Legible | None) -> Undecodable:
+    return Undecodable(
+        error,
+        message.topic() or "",
+        _number(message.partition()),
+        _number(message.offset()),
+        key,
+        [(name, _legible(value)) for name, value in _headers(message)],
+        _legible(message.value()),
+    )
+
+
+def _headers(message: Message) -> list[tuple[str, bytes | None]]:
+    found = message.headers() or []
+    pairs = found.items() if isinstance(found, dict) else found
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+
+
+def _number(value: int | None) -> int:
+    return -1 if value is None else value
+
+
+def _legible(value: bytes | None) -> Legible | None:
+    if value is None:
+        return None
+    try:
+        return {"text": value.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}

@@ -1,0 +1,113 @@
+"""Waiting for what a transport tells, without looking again and again."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from amends.conformance.transport_suite import PATIENCE_S, Owner
+from amends.messages import Envelope, MessageId
+from amends.ports import Subscription
+from amends.signals import Field, Signals
+
+
+class Remembered:
+    """Grows, and wakes who waits for it."""
+
+    def __init__(self) -> None:
+        self._grown = asyncio.Event()
+
+    def grow(self) -> None:
+        self._grown.set()
+
+    async def until(self, reached: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+        async with asyncio.timeout(patience_s):
+            while not reached():
+                self._grown.clear()
+                await self._grown.wait()
+
+
+class Takings(Remembered):
+    """A `Taken` that remembers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[MessageId] = []
+
+    def __call__(self, ids: Sequence[MessageId]) -> None:
+        self.ids += ids
+        self.grow()
+
+    async def all_of(self, sent: Sequence[Envelope], patience_s: float = PATIENCE_S) -> None:
+        """Every one is taken, none twice."""
+        await self.until(lambda: len(self.ids) >= len(sent), patience_s)
+        assert sorted(self.ids) == sorted(each.id for each in sent)
+
+
+class Heard(Remembered):
+    """The signals that were emitted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signals = Signals()
+        self.signals.listen(self._hear)
+        self._told: list[tuple[str, dict[str, Field]]] = []
+
+    def of(self, name: str) -> list[dict[str, Field]]:
+        return [fields for told, fields in self._told if told == name]
+
+    async def first(self, name: str) -> dict[str, Field]:
+        await self.until(lambda: bool(self.of(name)))
+        return self.of(name)[0]
+
+    async def error(self, name: str, text: str) -> None:
+        """A signal of that name has told of an error that says so."""
+        await self.until(lambda: any(text in str(fields["error"]) for fields in self.of(name)))
+
+    def _hear(self, name: str, fields: dict[str, Field]) -> None:
+        self._told.append((name, fields))
+        self.grow()
+
+
+class WatchedOwner(Owner, Remembered):
+    """A `ShardOwner` whose shards can be waited for."""
+
+    def __init__(self) -> None:
+        Owner.__init__(self)
+        Remembered.__init__(self)
+
+    async def gained(self, shards: Sequence[int]) -> None:
+        await super().gained(shards)
+        self.grow()
+
+    async def lost(self, shards: Sequence[int]) -> None:
+        await super().lost(shards)
+        self.grow()
+
+    async def has(self, count: int) -> None:
+        await self.until(lambda: len(self.shards) == count)
+
+
+class Desk:
+    """Reads one subscription until it is told to stop; remembers what came."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self.owner = WatchedOwner()
+        self.got = Remembered()
+        self.messages: list[Envelope] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> "Desk":
+        await self.subscription.open(self.owner)
+        self._task = asyncio.get_running_loop().create_task(self._read())
+        return self
+
+    async def close(self) -> None:
+        self.subscription.close()
+        assert self._task is not None
+        await self._task
+
+    async def _read(self) -> None:
+        while batch := await self.subscription.receive(50):
+            self.messages += batch
+            await self.subscription.acknowledge(batch)
+            self.got.grow()
