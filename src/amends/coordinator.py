@@ -16,7 +16,7 @@ import msgspec
 from amends.asking import Asker, build, input_of, open_asks
 from amends.circuit import Circuits, Silence
 from amends.connections import Tx
-from amends.errors import Overloaded, UnknownVersion
+from amends.errors import Conflict, Overloaded, UnknownVersion
 from amends.halving import in_halves
 from amends.hops import Moved
 from amends.machine import Decision, Moment, expire, start, wake_at
@@ -139,7 +139,7 @@ class Coordinator:
         """Takes a batch of replies in. What belongs to another process is left to it: it asks anew."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             answers = self._by_saga(batch)
-            loaded = await self._storage.sagas.load(tx, sorted(answers))
+            loaded = await self._load(tx, sorted(answers))
             moves = Moves(self.definitions)
             for id, instance in loaded.items():
                 if instance.shard in self.shards.epochs:
@@ -161,7 +161,7 @@ class Coordinator:
 
         Raises `LookupError`, `CannotMend`, `Elsewhere`.
         """
-        instance = (await self._storage.sagas.load(tx, [id])).get(id)
+        instance = (await self._load(tx, [id])).get(id)
         if instance is None:
             raise LookupError(f"no saga {id}")
         self.shards.expect(instance.shard)
@@ -188,7 +188,7 @@ class Coordinator:
 
     async def _expire_batch(self, due: Sequence[Instance]) -> None:
         async with self._storage.transaction(self._runtime.now()) as tx:
-            loaded = await self._storage.sagas.load(tx, sorted(each.id for each in due))
+            loaded = await self._load(tx, sorted(each.id for each in due))
             moves = Moves(self.definitions)
             for instance in loaded.values():
                 held = self._held(instance, tx.now)
@@ -202,7 +202,8 @@ class Coordinator:
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self.shards.check(tx, {instance.shard})
             later = instance.moved(instance.state, tx.now + _POSTPONED_S)
-            await self._storage.sagas.save(tx, [Change(instance, later)])
+            await self._save(tx, [Change(instance, later)])
+            tx.after_commit(lambda: self.shards.remember([later]))
 
     def _held(self, instance: Instance, now: float) -> dict[int, bool]:
         """Steps that wait for their participant to come back, instead of spending an attempt; True: with a probe."""
@@ -220,10 +221,23 @@ class Coordinator:
         changes = moves.changes
         if changes:
             await self.shards.check(tx, {change.after.shard for change in changes.values()})
-            await self._storage.sagas.save(tx, list(changes.values()))
+            await self._save(tx, list(changes.values()))
             commands = moves.envelopes(self._asker, self.shards.epochs, tx.now)
             await self._relay.put(tx, commands)
             tx.after_commit(lambda: self._committed(tx.now, changes, commands, replies))
+
+    async def _load(self, tx: Tx, ids: Sequence[SagaId]) -> dict[SagaId, Instance]:
+        known = self.shards.recall(ids)
+        if len(known) == len(ids):
+            return known
+        return known | await self._storage.sagas.load(tx, [id for id in ids if id not in known])
+
+    async def _save(self, tx: Tx, changes: Sequence[Change]) -> None:
+        try:
+            await self._storage.sagas.save(tx, sorted(changes, key=lambda each: each.after.id))
+        except Conflict:
+            self.shards.doubt([change.after.id for change in changes])
+            raise
 
     def _begin(self, saga: Saga[I], begin: Begin, moment: Moment) -> tuple[Instance, list[Envelope]]:
         state, asks = start(saga, moment)
@@ -250,10 +264,7 @@ class Coordinator:
         resting = [each for each in moved if each.wake_at is None]
         ended = [each for each in resting if each.state.status in ENDED]
         begun = len(moved) if fresh else 0
-        if fresh:
-            self.shards.moved(moved, 1)
-        if ended:
-            self.shards.moved(ended, -1)
+        self.shards.remember(moved)
         self._signals.emit("sagas.moved", coordinator=self.name, sagas=len(moved), started=begun, ended=len(ended))
         for each in resting:
             if each.state.status is Status.STUCK and changes[each.id].before.state.status is not Status.STUCK:

@@ -27,15 +27,16 @@ _decode = msgspec.msgpack.Decoder(tuple[Entry, ...]).decode
 class History(Sequence[Entry]):
     """An immutable sequence of entries; `packed` is what is stored, `fresh` what came since."""
 
-    __slots__ = ("fresh", "packed")
+    __slots__ = ("_joined", "fresh", "packed")
 
     def __init__(self, packed: bytes = b"\0\0\0\0", fresh: tuple[Entry, ...] = ()) -> None:
         self.packed = packed
         self.fresh = fresh
+        self._joined = b"" if fresh else packed
 
     def plus(self, entries: Sequence[Entry]) -> "History":
         """The same with `entries` at the end."""
-        return History(self.packed, (*self.fresh, *entries))
+        return History(self._joined, tuple(entries)) if self._joined else History(self.packed, (*self.fresh, *entries))
 
     @property
     def last(self) -> Entry:
@@ -44,11 +45,11 @@ class History(Sequence[Entry]):
 
     def pack(self) -> bytes:
         """All of it, as it is stored: four bytes of length, then the entries in msgpack."""
-        if not self.fresh:
-            return self.packed
-        count = int.from_bytes(self.packed[:4]) + len(self.fresh)
-        header = 1 if len(self.fresh) < 16 else 3
-        return count.to_bytes(4) + self.packed[4:] + _encode(self.fresh)[header:]
+        if not self._joined:
+            count = int.from_bytes(self.packed[:4]) + len(self.fresh)
+            header = 1 if len(self.fresh) < 16 else 3
+            self._joined = count.to_bytes(4) + self.packed[4:] + _encode(self.fresh)[header:]
+        return self._joined
 
     def _all(self) -> tuple[Entry, ...]:
         return _decode(_ARRAY_32 + self.packed) + self.fresh

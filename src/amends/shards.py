@@ -2,15 +2,18 @@
 
 A coordinator's sagas are spread over shards by their ids. Whoever reads a shard's replies holds its lease; when the
 shard moves to another process, that one raises the epoch, and whatever the first still tries to write is `Fenced`.
+
+Nobody else writes the sagas of a shard that is held. So they are remembered as they were last written, and need not be
+read again; the guard of their revisions tells when that was wrong.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from amends.connections import Reader, Tx
 from amends.errors import Elsewhere, Fenced
 from amends.messages import SagaId
 from amends.pages import Instance, Leases
+from amends.state import ENDED
 
 _TRIES = 10_000
 
@@ -24,12 +27,12 @@ class Shards:
         self._name = name
         self._leases = leases
         self._new_id = new_id
-        self._flying: Counter[int] = Counter()
+        self._flying: dict[SagaId, Instance | None] = {}
 
     @property
     def in_flight(self) -> int:
         """How many sagas of these shards have not ended."""
-        return sum(self._flying.values())
+        return len(self._flying)
 
     async def acquire(self, tx: Tx, shards: Sequence[int], holder: str) -> dict[int, int]:
         """Takes the leases over; returns the new epochs, to be told to `gain` once they are durable."""
@@ -39,12 +42,29 @@ class Shards:
     def gain(self, epochs: Mapping[int, int], instances: Iterable[Instance]) -> None:
         self.lose(epochs)
         self.epochs.update(epochs)
-        self._flying.update(each.shard for each in instances)
+        self.remember(instances)
 
     def lose(self, shards: Collection[int]) -> None:
         for shard in shards:
             self.epochs.pop(shard, None)
-            self._flying.pop(shard, None)
+        self._flying = {id: each for id, each in self._flying.items() if self.of(id) in self.epochs}
+
+    def remember(self, moved: Iterable[Instance]) -> None:
+        """What was written is durable."""
+        for instance in moved:
+            if instance.state.status in ENDED:
+                self._flying.pop(instance.id, None)
+            elif instance.shard in self.epochs:
+                self._flying[instance.id] = instance
+
+    def recall(self, ids: Iterable[SagaId]) -> dict[SagaId, Instance]:
+        """Those that are known as they are stored."""
+        known = ((id, self._flying.get(id)) for id in ids)
+        return {id: instance for id, instance in known if instance is not None}
+
+    def doubt(self, ids: Iterable[SagaId]) -> None:
+        """Somebody may have written them, or it is unknown whether this process has: they are read again."""
+        self._flying.update((id, None) for id in ids if id in self._flying)
 
     async def check(self, tx: Tx, shards: Collection[int]) -> None:
         """Nobody takes these over before the transaction ends. Raises `Fenced` when somebody has done so already."""
@@ -76,12 +96,6 @@ class Shards:
             if self.of(id) in self.epochs:
                 return SagaId(id)
         raise Elsewhere(f"coordinator {self._name}: no shard is held here yet: ask another process, or ask again")
-
-    def moved(self, moved: Iterable[Instance], by: int) -> None:
-        """So many more, or fewer, are in flight for each of these sagas."""
-        for instance in moved:
-            if instance.shard in self.epochs:
-                self._flying[instance.shard] += by
 
     def lease(self, shard: int) -> str:
         return f"{self._name}/{shard}"

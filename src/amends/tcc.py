@@ -3,9 +3,9 @@
     try, all at once ──every reservation is made──▶ the decision, logged ──▶ confirm, all at once, until done
         └─ a refusal, no answer in time, the deadline ──▶ cancel, each that was tried
 
-It has the shape of two-phase commit, with reservations in place of locks: what was tried is committed at once and can be
-seen, as reserved. A reservation may expire by itself: its participant refuses the confirmation then, so it has to stand
-for longer than the saga's `deadline_s` and the retries of its confirmation.
+It has the shape of two-phase commit, with reservations in place of locks: what was tried is committed at once and can
+be seen, as reserved. A reservation may expire by itself: its participant refuses the confirmation then, so it has to
+stand for longer than the saga's `deadline_s` and the retries of its confirmation.
 
     place = tcc(
         "place",

@@ -1,22 +1,26 @@
 """The coordinator's batches, timers, lease and bounds, on real files in virtual time."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from amends import Saga, retriable
+from amends import Done, Saga, Tx, retriable
+from amends.connections import Reader
 from amends.coordinator import Begin, Coordinator
 from amends.errors import CannotMend, Elsewhere, Fenced, Overloaded, UnknownVersion
 from amends.mending import Action
 from amends.messages import Envelope, Kind, MessageId, SagaId
+from amends.pages import Change, Instance
 from amends.state import Phase, Status
 from tests.amends.trips import (
     Agency,
     BookHotel,
     ChargeCard,
     Full,
+    OnTrip,
     SendTickets,
     Trip,
     fail,
@@ -244,3 +248,41 @@ def reply(trip: str, step: str) -> Envelope:
         attempt=1,
         sender="post",
     )
+
+
+async def test_sagas_in_flight_are_not_read_again(agency: Agency) -> None:
+    """Nobody else writes them: what was written last is remembered."""
+    sagas = agency.services["trips"].storage.sagas
+    read: list[Sequence[SagaId]] = []
+    load = sagas.load
+
+    async def noted(tx: Reader, ids: Sequence[SagaId]) -> dict[SagaId, Instance]:
+        read.append(ids)
+        return await load(tx, ids)
+
+    sagas.load = noted  # type: ignore[method-assign]
+    await agency.start("t1")
+    await agency.runtime.settle()
+    assert coordinator_of(agency).in_flight == 0
+    assert read == []
+
+
+async def test_saga_that_somebody_else_has_written_is_read_again(agency: Agency) -> None:
+    """Whoever it was: the guard of the revision tells, and what is remembered is given up."""
+    hold = asyncio.Event()
+
+    async def wait(tx: Tx, asked: OnTrip) -> Done:
+        await hold.wait()
+        return Done()
+
+    agency.behave[ChargeCard] = wait
+    await agency.start("t1")
+    await agency.runtime.settle()
+    [before] = await agency.sagas("t1")
+    storage = agency.services["trips"].storage
+    async with storage.transaction(agency.runtime.now()) as tx:
+        await storage.sagas.save(tx, [Change(before, before.moved(before.state, before.wake_at))])
+    hold.set()
+    [saga] = await agency.ended("t1")
+    assert saga.state.status is Status.COMPLETED
+    assert await agency.effects("t1") == ["BookHotel", "BookFlight", "ChargeCard", "SendTickets"]

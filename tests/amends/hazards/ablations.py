@@ -227,7 +227,7 @@ def revisions_are_not_checked(patch: Patch) -> None:
 
 
 def coordinator_does_not_sort(patch: Patch) -> None:
-    patch.setattr("amends.coordinator.sorted", list, raising=False)
+    patch.setattr("amends.coordinator.sorted", lambda rows, **_: list(reversed([*rows])), raising=False)
 
 
 def participant_does_not_sort(patch: Patch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from amends import Saga, retriable
-from amends.connections import Reader
+from amends.connections import Reader, Tx
 from amends.errors import Conflict, UnknownVersion
 from amends.mending import Action
 from amends.messages import Operation, SagaId
@@ -148,13 +148,13 @@ async def lost_update_between_writers(folder: Path, twice: bool) -> None:
 
 
 async def keys_are_locked_in_order(folder: Path, twice: bool) -> None:
-    """Hops that load several rows do so in the order of their keys, whatever the order of the messages."""
+    """Hops that change several rows do so in the order of their keys, whatever the order of the messages."""
     trips = ["t3", "t1", "t4", "t2"]
     async with world(folder, twice) as (agency, _):
-        loaded: list[list[str]] = []
+        saved: list[list[str]] = []
         seen: list[list[str]] = []
         trips_storage, hotel_storage = agency.services["trips"].storage, agency.services["hotel"].storage
-        trips_storage.sagas.load = _noting(trips_storage.sagas, loaded)  # type: ignore[method-assign, assignment]
+        trips_storage.sagas.save = _noting(trips_storage.sagas, saved)  # type: ignore[method-assign, assignment]
         known = hotel_storage.inbox.known
 
         async def noted(tx: Reader, sagas: list[str]) -> object:
@@ -164,19 +164,19 @@ async def keys_are_locked_in_order(folder: Path, twice: bool) -> None:
         hotel_storage.inbox.known = noted  # type: ignore[method-assign, assignment]
         await agency.start(*trips)
         await agency.runtime.settle()
-        for keys in [*loaded, *seen]:
+        for keys in [*saved, *seen]:
             assert keys == sorted(keys), f"{keys} were not locked in order"
-        assert any(len(keys) == 4 for keys in loaded)
+        assert any(len(keys) == 4 for keys in saved)
         assert any(len(keys) == 4 for keys in seen)
 
 
-def _noting(sagas: Sagas, loaded: list[list[str]]) -> Callable[..., object]:
-    load = sagas.load
+def _noting(sagas: Sagas, saved: list[list[str]]) -> Callable[..., object]:
+    save = sagas.save
 
-    @functools.wraps(load)
-    async def noted(tx: Reader, ids: list[SagaId]) -> object:
-        loaded.append([str(id) for id in ids])
-        return await load(tx, ids)
+    @functools.wraps(save)
+    async def noted(tx: Tx, changes: list[Change]) -> None:
+        saved.append([str(each.after.id) for each in changes])
+        await save(tx, changes)
 
     return noted
 
