@@ -11,7 +11,15 @@ import uvicorn
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the tests' runner."""
+    """Leaves signals to the tests' runner; says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -25,8 +33,7 @@ async def serving(app: Any, port: int = 0) -> AsyncIterator[str]:
     config = uvicorn.Config(app, http="httptools", loop="none", log_level="warning", timeout_graceful_shutdown=1)
     server = _Server(config)
     task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0)
+    await server.listens.wait()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

@@ -123,7 +123,7 @@ def _read_many(body: bytes, count: int) -> list[Said]:
 
 
 def _read_event(item: Raw) -> Said:
-    event = wire.read_event(item)
+    event = wire.decode_event(item)
     status = int(event.status or 200)
     if event.datacontenttype == JSON:
         return _said(status, event.type, event.outcome, bytes(event.data))

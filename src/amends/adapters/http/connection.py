@@ -4,6 +4,8 @@ docs/decisions/14 says why there is no HTTP client under it.
 """
 
 import asyncio
+import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import httptools
@@ -12,6 +14,9 @@ from amends.adapters.http import wire
 from amends.adapters.http.answers import Response
 from amends.errors import DefinitionError
 
+_URL = re.compile(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?(/[!$%&'()*+,\-./\w:;=@~]*)?", re.ASCII)
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_VALUE = re.compile(r"[\x20-\x7e]*")
 _CHUNK = 256 * 1024
 _MOST_ANSWER_BYTES = 64 * 1024 * 1024
 BROKEN = (OSError, EOFError, httptools.HttpParserError)
@@ -20,15 +25,15 @@ BROKEN = (OSError, EOFError, httptools.HttpParserError)
 class Server:
     """Where an address is served: `url` is its app's, whose `POST /` takes messages. Raises `DefinitionError`."""
 
-    def __init__(self, url: str, headers: wire.Headers) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        if not _URL.fullmatch(url):
             raise DefinitionError(f"a route leads to http://host[:port]/path or https://…, not to {url!r}")
+        parts = urlsplit(url)
         self.host = parts.hostname
         self.secure = parts.scheme == "https"
         self.port = parts.port or (443 if self.secure else 80)
-        path = f"{parts.path.rstrip('/')}/"
-        self._head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\n".encode("ascii") + _lines(headers)
+        start = f"POST {parts.path.rstrip('/')}/ HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+        self._head = start.encode("ascii") + _lines(_checked(headers))
 
     def request(self, headers: wire.Headers, body: bytes) -> bytes:
         """A whole request."""
@@ -100,6 +105,13 @@ class _Incoming:
 
     def on_message_complete(self) -> None:
         self.complete = True
+
+
+def _checked(headers: Mapping[str, str]) -> wire.Headers:
+    for name, value in headers.items():
+        if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+            raise DefinitionError(f"{name!r} with the value that it has is no header of a request")
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
 
 def _lines(headers: wire.Headers) -> bytes:

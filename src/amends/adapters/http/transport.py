@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
-from amends.adapters.http import wire
 from amends.adapters.http.connection import Server
 from amends.adapters.http.lane import Lane
 from amends.messages import Envelope, Kind, MessageId
@@ -52,7 +51,7 @@ class HttpTransport:
         self._unreachable = frozenset(address for address, url in routes.items() if url is None)
         for address, url in routes.items():
             if url is not None:
-                server = Server(url, _ascii((headers or {}).get(address, {})))
+                server = Server(url, (headers or {}).get(address, {}))
                 made = [Lane(address, server, local, runtime, signals, timeout_s) for _ in range(lanes)]
                 self._lanes[address] = made
 
@@ -83,7 +82,3 @@ class HttpTransport:
         for lanes in self._lanes.values():
             for lane in lanes:
                 lane.close()
-
-
-def _ascii(headers: Mapping[str, str]) -> wire.Headers:
-    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]

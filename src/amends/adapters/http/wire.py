@@ -63,7 +63,7 @@ class Event(msgspec.Struct, gc=False):
     data: Raw = Raw(b"{}")
 
 
-_decode_event = msgspec.json.Decoder(Event).decode
+decode_event = msgspec.json.Decoder(Event).decode
 _UNMAPPED = _MEMBERS.read - {CONTENT_TYPE} - set(Event.__struct_fields__)
 assert not _UNMAPPED, f"{_UNMAPPED} of an envelope would be lost in a batch"
 
@@ -111,16 +111,11 @@ def read_batch(body: bytes) -> list[Envelope]:
     return [_read_one_of_many(item) for item in items]
 
 
-def read_event(item: Raw) -> Event:
-    """Raises `Rejected`."""
+def _read_one_of_many(item: Raw) -> Envelope:
     try:
-        return _decode_event(item)
+        event = decode_event(item)
     except UNREADABLE as error:
         raise rejected(400, "malformed", f"an event of the batch is not as it has to be: {error}") from error
-
-
-def _read_one_of_many(item: Raw) -> Envelope:
-    event = read_event(item)
     members = {name: _text(value) for name, value in asdict(event).items() if name != "data"}
     return _envelope(_MEMBERS, members, event.to, bytes(event.data))
 
