@@ -6,6 +6,7 @@ A full HTTP client costs 180 ms and 9 MB at start, and more time a call than the
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -38,11 +39,13 @@ class Origin(NamedTuple):
     host: str
     port: int
 
-    @classmethod
-    def of(cls, url: str) -> "Origin":
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        return cls(secure, parts.hostname or "", parts.port or (443 if secure else 80))
+
+class Target(NamedTuple):
+    """What a URL says: where to connect, the path to ask for there, and the name that goes into `Host`."""
+
+    origin: Origin
+    path: str
+    named: str
 
 
 class Connection(NamedTuple):
@@ -74,9 +77,9 @@ class HttpClient:
         waits: bool = False,
     ) -> Response:
         """Raises `NoAnswer`. `timeout_s` is for everything; `let_go` gives those up that only wait."""
-        request = _request(method, url, headers, body)
-        work = self._exchange(Origin.of(url), request, waits)
-        response = await self._runtime.within(timeout_s, work)
+        target = _target(url)
+        request = _request(method, target, headers, body)
+        response = await self._runtime.within(timeout_s, self._exchange(target.origin, request, waits))
         if response is None:
             raise NoAnswer(f"{method} {url} has no answer after {timeout_s:g} s")
         return response
@@ -150,10 +153,17 @@ class HttpClient:
             connection.writer.close()
 
 
-def _request(method: str, url: str, headers: Mapping[str, str], body: bytes) -> bytes:
+@lru_cache(1024)
+def _target(url: str) -> Target:
     parts = urlsplit(url)
-    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    lines = [f"{method} {target} HTTP/1.1", f"host: {parts.netloc}", f"content-length: {len(body)}"]
+    secure = parts.scheme == "https"
+    origin = Origin(secure, parts.hostname or "", parts.port or (443 if secure else 80))
+    path = parts.path or "/"
+    return Target(origin, f"{path}?{parts.query}" if parts.query else path, parts.netloc)
+
+
+def _request(method: str, target: Target, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.named}", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 

@@ -1,6 +1,7 @@
 """The composition root: which adapter goes where. Everything in one process, on one data folder."""
 
 import gc
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from secrets import token_urlsafe
 
@@ -16,26 +17,26 @@ from amends.timers import Ticker
 from shop import edges, seeds
 from shop.addresses import Addresses
 from shop.app import app
+from shop.billing.desk import BillingDesk
 from shop.billing.participant import billing
+from shop.delivery.desk import DeliveryDesk
 from shop.delivery.participant import delivery
+from shop.desks import COORDINATING, Desks
 from shop.edges import Parts
+from shop.notifications.desk import NotificationsDesk
 from shop.notifications.participant import notifications
+from shop.ops.desks import HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
 from shop.ops.metrics import Meter
-from shop.orders.cancelling import Cancelling
-from shop.orders.following import Following
 from shop.orders.participant import orders
-from shop.orders.placing import OrderIntake
-from shop.orders.waiting import Waiting
-from shop.payments.caller import Caller
 from shop.payments.gateway_client import HttpGateway
 from shop.payments.participant import payments
+from shop.rooms import open_orders, open_payments, open_users
 from shop.servers import Servers
 from shop.settings import Settings
 from shop.storefronts import queue_saga
-from shop.users.accounts import Accounts
-from shop.users.passwords import Passwords
-from shop.users.tokens import load_keys, tokens_of
+from shop.users.tokens import verifier_of
+from shop.warehouse.desk import WarehouseDesk
 from shop.warehouse.participant import warehouse
 
 PARTICIPANTS: dict[str, Participant] = {
@@ -118,41 +119,33 @@ class Shop:
 
     async def _parts(self) -> Parts:
         """What stands between services and edges, started."""
-        threads = Threads(2)
-        self._undo.callback(threads.close)
-        issuer, verifier = tokens_of(await load_keys(self.services["users"]))
-        accounts = Accounts(self.services["users"], Passwords(threads))
-        await seeds.sow(self.services, accounts)
-        service, meter = self.services["orders"], Meter(list(self.services.values()), self.signals, self.runtime)
-        waiting = Waiting(service)
-        door, check = Door(self.operator_token), self.check
-        intake = self._start_helpers(service)
-        return Parts(
-            self.services,
-            intake,
-            accounts,
-            issuer,
-            verifier,
-            waiting,
-            Following(service, waiting),
-            door,
-            meter,
-            check,
-            lambda: self.stopping,
-        )
+        desks, let_go = await self._open_rooms()
+        await seeds.sow(desks, self.runtime.now())
+        verifier = await verifier_of(desks.users.jwks)
+        meter = Meter(list(self.services.values()), self.signals, self.runtime)
+        door = Door(self.operator_token)
+        stopping, runtime, signals = lambda: self.stopping, self.runtime, self.signals
+        return Parts(desks, verifier, door, meter, self.check, stopping, let_go, runtime, signals)
 
-    def _start_helpers(self, service: Service) -> OrderIntake:
-        """The intake of orders, the second sagas of cancelled ones, the calls of the card gateway."""
-        intake = OrderIntake(service, self._transport.drained)
-        intake.start("order intake")
-        self._undo.push_async_callback(intake.stop)
-        ticker = Ticker([Cancelling(service).begin_wanted], self.runtime, self.signals)
-        ticker.start("cancelling")
-        self._undo.callback(ticker.stop)
-        caller = Caller(self.services["payments"], HttpGateway(self._gateway, self.runtime))
-        caller.start("payments")
-        self._undo.push_async_callback(caller.stop)
-        return intake
+    async def _open_rooms(self) -> tuple[Desks, Callable[[], None]]:
+        """All of them are here: to ask one is to call a function. Returns what lets go whoever waits there, too."""
+        services, undo = self.services, self._undo
+        threads = Threads(2)
+        undo.callback(threads.close)
+        users = await open_users(services["users"], threads)
+        orders = open_orders(services["orders"], undo, self._transport.drained)
+        desks = Desks(
+            orders.desk,
+            BillingDesk(services["billing"]),
+            open_payments(services["payments"], undo, HttpGateway(self._gateway, self.runtime)),
+            WarehouseDesk(services["warehouse"]),
+            DeliveryDesk(services["delivery"]),
+            users,
+            NotificationsDesk(services["notifications"]),
+            {name: SagasDesk(services[name]) for name in COORDINATING},
+            {name: HealthDesk(service) for name, service in services.items()},
+        )
+        return desks, orders.waiting.end
 
     async def _serve_gateway(self) -> None:
         """Only payments is told where it is."""
@@ -160,13 +153,13 @@ class Shop:
         self._undo.push_async_callback(servers.stop)
         closing = self.runtime.signal()
         self._undo.callback(closing.set)
-        edge = edges.gateway(self.services["gateway"], closing)
+        edge = edges.gateway(self.services["gateway"].storage, self.runtime, closing)
         self._gateway = await servers.start(edge, "127.0.0.1", 0)
 
     async def _serve_edges(self, parts: Parts) -> None:
         settings, servers = self._settings, Servers(self.runtime)
         self._undo.push_async_callback(servers.stop)
-        self._undo.callback(parts.waiting.end)
+        self._undo.callback(parts.let_go)
         await queue_saga.prepare(edges.queue_saga_rooms(parts))
         for edge in [*edges.storefronts(parts), edges.ops(parts), edges.api(parts)]:
             self.addresses[edge.name] = await servers.start(edge, settings.host, settings.port(edge.name))

@@ -6,51 +6,37 @@ from pathlib import Path
 import pytest
 
 from amends.adapters.embedded import Embedded
-from amends.adapters.threads import Threads
 from shop import seeds
-from shop.billing import tables as billing_tables
-from shop.billing.participant import billing
-from shop.delivery import tables as delivery_tables
-from shop.orders import tables as orders_tables
-from shop.users import tables as users_tables
-from shop.users.accounts import Accounts
-from shop.users.passwords import Passwords
-from shop.users.sagas import open_wallet
-from shop.warehouse import tables as warehouse_tables
+from shop.desks import Desks
+from tests.shop.desks import AFAR, HERE, desks_of
+from tests.shop.web.edges import open_services
 
 
 class Fresh:
     """The rooms that are sown, empty."""
 
-    def __init__(self, home: Embedded, threads: Threads) -> None:
-        self.home = home
-        self.accounts = Accounts(home.services["users"], Passwords(threads))
+    def __init__(self, desks: Desks, now: float) -> None:
+        self.desks = desks
+        self._now = now
 
     async def sow(self) -> None:
-        await seeds.sow(self.home.services, self.accounts)
+        await seeds.sow(self.desks, self._now)
 
     async def money_minor(self) -> int:
-        user = await self.accounts.sign_in(seeds.DEMO_EMAIL, seeds.DEMO_PASSWORD, "here")
-        async with self.home.services["billing"].storage.reading() as reader:
-            wallet = await billing_tables.wallet(reader, user.id)
+        signed_in = await self.desks.users.sign_in(seeds.DEMO_EMAIL, seeds.DEMO_PASSWORD, "here")
+        wallet = await self.desks.billing.wallet(signed_in.user.id)
         return -1 if wallet is None else wallet.balance_minor
 
     async def skus(self) -> list[str]:
-        async with self.home.services["orders"].storage.reading() as reader:
-            return [each.sku for each in await orders_tables.products(reader)]
+        return [each.sku for each in await self.desks.orders.products("shop")]
 
 
-@pytest.fixture
-async def fresh(tmp_path: Path) -> AsyncIterator[Fresh]:
-    threads = Threads(2)
+@pytest.fixture(params=[HERE, AFAR])
+async def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Fresh]:
     async with Embedded(tmp_path) as home:
-        await home.add("billing", participant=billing, migrations=billing_tables.MIGRATIONS)
-        await home.add("delivery", migrations=delivery_tables.MIGRATIONS)
-        await home.add("warehouse", migrations=warehouse_tables.MIGRATIONS)
-        await home.add("orders", migrations=orders_tables.MIGRATIONS)
-        await home.add("users", definitions=[open_wallet], migrations=users_tables.MIGRATIONS)
-        yield Fresh(home, threads)
-    threads.close()
+        await open_services(home)
+        async with desks_of(home.services, request.param) as desks:
+            yield Fresh(desks, home.runtime.now())
 
 
 async def test_sown_twice_is_as_sown_once(fresh: Fresh) -> None:
@@ -61,7 +47,7 @@ async def test_sown_twice_is_as_sown_once(fresh: Fresh) -> None:
 
 
 async def test_start_cut_short_after_the_demo_user_still_gives_the_money(fresh: Fresh) -> None:
-    await fresh.accounts.join(seeds.DEMO_EMAIL, seeds.DEMO_NAME, seeds.DEMO_PASSWORD)
+    await fresh.desks.users.join(seeds.DEMO_EMAIL, seeds.DEMO_NAME, seeds.DEMO_PASSWORD)
     await fresh.sow()
     assert await fresh.money_minor() == seeds.DEMO_MONEY_MINOR
 

@@ -8,10 +8,19 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from amends.pages import KeyScope
-from amends.service import Service
-from shop.billing import tables
-from shop.billing.depositing import Deposit, Depositing, no_wallet
-from shop.web import After, KeyHeader, Limit, Member, ProblemDetails, Route, respond, rfc3339, signed_in
+from shop.billing.desk import BillingDesk, Deposit
+from shop.web import (
+    After,
+    KeyHeader,
+    Limit,
+    Member,
+    Problem,
+    ProblemDetails,
+    Route,
+    respond,
+    rfc3339,
+    signed_in,
+)
 
 ROUTE = "/api/wallet/deposits"
 Amount = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
@@ -43,18 +52,15 @@ class EntryView(msgspec.Struct, frozen=True):
     at: str
 
 
-def routes(service: Service, currency: str = "EUR") -> list[Route]:
+def routes(billing: BillingDesk, currency: str = "EUR") -> list[Route]:
     """`/api/wallet`, its deposits and entries. The wallet of a user has the user's id."""
-    storage = service.storage
-    depositing = Depositing(service, currency)
 
     @get("/api/wallet", responses={404: NO_WALLET})
     async def wallet(request: Member) -> Wallet:
         """What one has."""
-        async with storage.reading() as reader:
-            found = await tables.wallet(reader, request.user.user_id)
+        found = await billing.wallet(request.user.user_id)
         if found is None:
-            raise no_wallet(request.user.user_id)
+            raise Problem(404, "not-found", f"there is no wallet {request.user.user_id}")
         return Wallet(found.balance_minor, found.held_minor, currency)
 
     @post(ROUTE, responses={201: MADE, 404: NO_WALLET, 409: RUNNING, 422: REUSED})
@@ -62,13 +68,12 @@ def routes(service: Service, currency: str = "EUR") -> list[Route]:
         """Puts money in, once a key."""
         user_id = request.user.user_id
         scope = KeyScope(user_id, "POST", ROUTE, key)
-        return respond(await depositing.put(scope, user_id, data.amount_minor))
+        return respond(await billing.deposit_once(scope, user_id, data.amount_minor))
 
     @get("/api/wallet/entries")
     async def entries(request: Member, limit: Limit = 50, after: After = "") -> list[EntryView]:
         """What came in and went out, newest first; `after` is the id of the last line seen."""
-        async with storage.reading() as reader:
-            found = await tables.entries(reader, request.user.user_id, limit, after or None)
+        found = await billing.entries(request.user.user_id, limit, after or None)
         return [EntryView(each.id, each.kind, each.amount_minor, currency, rfc3339(each.at)) for each in found]
 
     return [signed_in(wallet, deposit, entries)]

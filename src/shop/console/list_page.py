@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from amends.state import Status
 from shop.console.html import Html, el, join, page, row, table
-from shop.ops.sagas import Wanted
+from shop.ops.desks import Wanted
 from shop.ops.views import SagaLine
 
 HEADS = ["Saga", "State", "Definition", "At", "Cause", "Started"]

@@ -18,9 +18,9 @@ from shop.console.other_pages import checks_page, problem_page
 from shop.console.saga_page import saga_page
 from shop.ops.app import Operating
 from shop.ops.check_api import examine
+from shop.ops.desks import Wanted
 from shop.ops.door import COOKIE
 from shop.ops.saga_api import Mending, look, mend
-from shop.ops.sagas import Wanted
 from shop.ops.views import line_of
 from shop.web import Guest, Problem, Route, open_to_all
 
@@ -55,7 +55,7 @@ def _sagas(operating: Operating) -> list[HTTPRouteHandler]:
         known = status if status in [each.value for each in Status] else ""
         wanted = Wanted(known, name, after=after)
         found = await (operating.sagas.of(q.strip()) if q.strip() else operating.sagas.find(wanted))
-        counts = await _counts(operating)
+        counts = {status.value: count for status, count in (await operating.sagas.in_flight()).items()}
         return _page(list_page([line_of(each) for each in found], wanted, q, counts, operating.sagas.names()))
 
     @get("/ops/saga/{saga_id:str}")
@@ -100,13 +100,6 @@ def asset(name: FromPath[str]) -> Response[bytes]:
     if name not in _ASSETS:
         raise Problem(404, "not-found", f"there is no asset {name!r}")
     return Response((_STATIC / name).read_bytes(), media_type=_ASSETS[name])
-
-
-async def _counts(operating: Operating) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for (_, state), count in (await operating.meter.in_flight()).items():
-        counts[state] = counts.get(state, 0) + count
-    return counts
 
 
 def _form(body: bytes) -> tuple[Action, Mending]:

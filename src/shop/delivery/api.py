@@ -6,8 +6,7 @@ import msgspec
 from litestar import get
 from litestar.params import FromQuery
 
-from amends.service import Service
-from shop.delivery import tables
+from shop.delivery.desk import DeliveryDesk
 from shop.web import After, Limit, Route, open_to_all
 
 
@@ -18,14 +17,13 @@ class SlotView(msgspec.Struct, frozen=True):
     couriers_free: int
 
 
-def routes(service: Service, calendar: str = "shop") -> list[Route]:
+def routes(delivery: DeliveryDesk, calendar: str = "shop") -> list[Route]:
     """`/api/slots` of one calendar."""
 
     @get("/api/slots")
     async def slots(day: FromQuery[date], limit: Limit = 100, after: After = "") -> list[SlotView]:
         """The slots of a day; `after` is the last slot seen."""
-        async with service.storage.reading() as reader:
-            found = await tables.slots_of(reader, calendar, day.isoformat())
+        found = await delivery.slots(calendar, day.isoformat())
         free = [SlotView(slot, each.couriers - each.booked) for slot, each in found.items() if slot > after]
         return free[:limit]
 

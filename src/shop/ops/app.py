@@ -6,8 +6,8 @@ from typing import NamedTuple
 from litestar import Litestar, Router
 
 from amends.ports import Runtime
-from amends.service import Service
 from amends.signals import Signals
+from shop.desks import Desks
 from shop.ops import check_api, metrics, saga_api, stock_api
 from shop.ops.check_api import Check
 from shop.ops.door import Door
@@ -16,40 +16,30 @@ from shop.ops.sagas import Sagas
 from shop.web import Route, build_app
 
 
-class Rooms(NamedTuple):
-    """The services whose stock, slots, money and catalogue the operator sets by hand."""
-
-    orders: Service
-    billing: Service
-    warehouse: Service
-    delivery: Service
-
-
 class Operating(NamedTuple):
     """What the operator's edge works with."""
 
-    rooms: Rooms
+    desks: Desks
     sagas: Sagas
     check: Check
     meter: Meter
     door: Door
     runtime: Runtime
     signals: Signals
-    currency: str = "EUR"
     calendar: str = "shop"
 
 
 def build_ops(operating: Operating, health: Sequence[Route] = (), pages: Sequence[Route] = ()) -> Litestar:
     """The application; `pages` are the console's, which has its own door-keeping."""
-    rooms, guards = operating.rooms, [operating.door.guard]
+    desks, guards = operating.desks, [operating.door.guard]
     behind = Router(
         "/",
         guards=guards,
         security=[{"bearer": []}],
         route_handlers=[
-            *stock_api.product_routes(rooms.orders, rooms.warehouse),
-            *stock_api.slot_routes(rooms.delivery, operating.calendar),
-            *stock_api.wallet_routes(rooms.billing, operating.currency),
+            *stock_api.product_routes(desks.orders, desks.warehouse),
+            *stock_api.slot_routes(desks.delivery, operating.calendar),
+            *stock_api.wallet_routes(desks.billing),
             *saga_api.routes(operating.sagas, operating.runtime),
             *check_api.routes(operating.check),
         ],

@@ -10,9 +10,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from amends.errors import CannotMend
 from amends.mending import Action
-from amends.messages import SagaId
 from amends.ports import Runtime
-from shop.ops.sagas import Sagas, Wanted
+from shop.ops.desks import Wanted
+from shop.ops.sagas import Sagas
 from shop.ops.views import SagaDetail, SagaLine, detail_of, line_of
 from shop.web import After, Guest, Limit, Problem, ProblemDetails
 
@@ -36,14 +36,12 @@ class Mending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def mend(sagas: Sagas, id: str, action: Action, asked: Mending) -> SagaLine:
     """Acts and records. Raises 404, and 409 with the cause."""
     found = await sagas.get(id)
-    if found is None or found.service.operator is None:
+    if found is None:
         raise _unknown(id)
     try:
-        operator = found.service.operator
-        after = await operator.mend(SagaId(id), action, asked.actor, asked.reason, asked.step)
+        return line_of(await sagas.mend(found, action, asked.actor, asked.reason, asked.step))
     except CannotMend as error:
         raise Problem(409, "cannot-mend", str(error), saga_id=id) from error
-    return line_of(found._replace(instance=after))
 
 
 async def look(sagas: Sagas, id: str) -> SagaDetail:

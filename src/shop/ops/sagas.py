@@ -1,64 +1,46 @@
 """Sagas of all coordinators, as an operator looks for them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from amends.connections import Reader
-from amends.messages import SagaId
-from amends.pages import Instance, Mend, SagaFilter
+from amends.mending import Action
+from amends.pages import Instance, Mend
 from amends.saga import Saga
-from amends.service import Service
-from amends.state import Phase, Status
-
-AT_WORK = frozenset({Phase.ASKED, Phase.UNDOING, Phase.STUCK})
-_MOVING = (Status.RUNNING.value, Status.COMPENSATING.value, Status.STUCK.value)
-_PAGE = 500
-_MOST_SCANNED = 20_000
+from amends.state import Status
+from shop.ops.desks import SagasDesk, Wanted, stands_at
 
 CancelSagaOf = Callable[[str], Awaitable[str | None]]
 
 
 class Found(NamedTuple):
-    """A saga, where it lives, and its definition."""
+    """A saga, the service whose it is, and its definition; None: this program doesn't have that any more."""
 
-    service: Service
+    service: str
     instance: Instance
-    definition: Saga[Any]
+    definition: Saga[Any] | None
 
     def at_work(self) -> list[str]:
         """The steps at which it stands."""
-        states = zip(self.definition.steps, self.instance.state.steps, strict=True)
-        return [step.name for step, state in states if state.phase in AT_WORK]
-
-
-class Wanted(NamedTuple):
-    """What an operator looks for; empty: any. `after` is the id of the last one seen."""
-
-    state: str = ""
-    name: str = ""
-    step: str = ""
-    started_before: float | None = None
-    limit: int = 50
-    after: str = ""
+        return stands_at(self.definition, self.instance)
 
 
 class Sagas:
-    """Looks into the databases of every service that coordinates."""
+    """Asks every service that coordinates; `desks` by its name."""
 
-    def __init__(self, services: Sequence[Service], cancel_saga_of: CancelSagaOf) -> None:
-        self.services = [each for each in services if each.coordinator is not None]
+    def __init__(
+        self, desks: Mapping[str, SagasDesk], definitions: Iterable[Saga[Any]], cancel_saga_of: CancelSagaOf
+    ) -> None:
+        self._desks = desks
+        self._definitions = {(saga.name, saga.version): saga for saga in definitions}
         self._cancel_saga_of = cancel_saga_of
 
     def names(self) -> list[str]:
         """Of the definitions."""
-        return sorted({name for each in self.services if each.coordinator for name, _ in each.coordinator.definitions})
+        return sorted({name for name, _ in self._definitions})
 
     async def find(self, wanted: Wanted) -> list[Found]:
         """Newest first."""
-        found: list[Found] = []
-        for service in self.services:
-            async with service.storage.reading() as reader:
-                found += await _find_in(service, reader, wanted)
+        found = [self._found(name, each) for name, desk in self._desks.items() for each in await desk.find(wanted)]
         found.sort(key=lambda each: each.instance.id, reverse=True)
         return found[: wanted.limit]
 
@@ -69,52 +51,27 @@ class Sagas:
         return [found for each in ids if (found := await self.get(each)) is not None]
 
     async def get(self, id: str) -> Found | None:
-        for service in self.services:
-            async with service.storage.reading() as reader:
-                loaded = await service.storage.sagas.load(reader, [SagaId(id)])
-            for instance in loaded.values():
-                return _found(service, instance)
+        for name, desk in self._desks.items():
+            instance = await desk.get(id)
+            if instance is not None:
+                return self._found(name, instance)
         return None
 
     async def mends(self, found: Found) -> list[Mend]:
-        async with found.service.storage.reading() as reader:
-            return await found.service.storage.mends.of_saga(reader, found.instance.id)
+        return await self._desks[found.service].mends(found.instance.id)
 
+    async def mend(self, found: Found, action: Action, who: str, why: str, step: str) -> Found:
+        """Acts and records. Raises `CannotMend` with the cause."""
+        after = await self._desks[found.service].mend(found.instance.id, action, who, why, step)
+        return found._replace(instance=after)
 
-async def _find_in(service: Service, reader: Reader, wanted: Wanted) -> list[Found]:
-    found: list[Found] = []
-    for status in _statuses(wanted):
-        matching: list[Found] = []
-        async for each in _scan(service, reader, wanted, status):
-            if not wanted.step or wanted.step in each.at_work():
-                matching.append(each)
-            if len(matching) == wanted.limit:
-                break
-        found += matching
-    return found
+    async def in_flight(self) -> dict[Status, int]:
+        """How many have not ended."""
+        counts = dict.fromkeys((Status.RUNNING, Status.COMPENSATING, Status.STUCK), 0)
+        for desk in self._desks.values():
+            for status, count in (await desk.in_flight()).items():
+                counts[status] += count
+        return counts
 
-
-def _statuses(wanted: Wanted) -> Sequence[str | None]:
-    """Only what hasn't ended stands at a step."""
-    if wanted.state:
-        return [wanted.state]
-    return _MOVING if wanted.step else [None]
-
-
-async def _scan(service: Service, reader: Reader, wanted: Wanted, status: str | None) -> AsyncIterator[Found]:
-    """Page by page, up to a bound."""
-    size = _PAGE if wanted.step else wanted.limit
-    before = wanted.after or None
-    for _ in range(_MOST_SCANNED // _PAGE):
-        asked = SagaFilter(status, wanted.name or None, wanted.started_before, before, size)
-        page = await service.storage.sagas.find(reader, asked)
-        for instance in page:
-            yield _found(service, instance)
-        if len(page) < size:
-            return
-        before = page[-1].id
-
-
-def _found(service: Service, instance: Instance) -> Found:
-    assert service.coordinator is not None
-    return Found(service, instance, service.coordinator.definitions[instance.name, instance.version])
+    def _found(self, service: str, instance: Instance) -> Found:
+        return Found(service, instance, self._definitions.get((instance.name, instance.version)))

@@ -9,19 +9,18 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, PathParameter
 
 from amends.pages import KeyScope
-from amends.service import Service
 from shop.billing.api import MADE, REUSED, RUNNING, Depositable
-from shop.billing.depositing import Depositing
-from shop.delivery import domain as delivery_domain
-from shop.delivery.tables import put_slot
+from shop.billing.desk import BillingDesk
+from shop.delivery import desk as delivery_desk
+from shop.delivery.desk import DeliveryDesk
+from shop.orders.desk import OrdersDesk, Product
 from shop.orders.domain import normal_slot
-from shop.orders.tables import Product, put_product
-from shop.warehouse import domain as warehouse_domain
-from shop.warehouse.tables import put_stock
+from shop.warehouse import desk as warehouse_desk
+from shop.warehouse.desk import WarehouseDesk
 from shop.web import KeyHeader, Problem, ProblemDetails, respond
 
 DEPOSITS = "/ops/wallets/{user_id:str}/deposits"
-OPERATOR = "operator"
+OPERATOR, SCOPE = "operator", "shop"
 Sku = Annotated[str, PathParameter(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._~-]+$")]
 Time = Annotated[str, PathParameter(max_length=35, format="date-time", description="RFC 3339, with an offset")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -57,24 +56,22 @@ NEW_PRODUCT = ResponseSpec(ProductSet, description="It is new")
 NEW_SLOT = ResponseSpec(SlotSet, description="It is new")
 
 
-def product_routes(orders: Service, warehouse: Service) -> list[HTTPRouteHandler]:
+def product_routes(orders: OrdersDesk, warehouse: WarehouseDesk) -> list[HTTPRouteHandler]:
     """`/ops/products`."""
 
     @put("/ops/products/{sku:str}", responses={201: NEW_PRODUCT, 409: RESERVED})
     async def put_one(sku: Sku, data: JSONBody[ProductBody]) -> Response[ProductSet]:
         """Sets stock, then title and price: asked again after a crash in between, it does the rest."""
-        async with warehouse.storage.transaction(warehouse.runtime.now()) as tx:
-            if await put_stock(tx, sku, data.on_hand) is warehouse_domain.Put.REFUSED:
-                raise Problem(409, "below-reserved", f"more of {sku!r} is reserved than {data.on_hand}")
-        async with orders.storage.transaction(orders.runtime.now()) as tx:
-            created = await put_product(tx, Product(sku, data.title, data.price_minor))
+        if (await warehouse.put_stock({sku: data.on_hand}))[sku] is warehouse_desk.Put.REFUSED:
+            raise Problem(409, "below-reserved", f"more of {sku!r} is reserved than {data.on_hand}")
+        [created] = await orders.put_products([Product(sku, data.title, data.price_minor)], SCOPE)
         body = ProductSet(sku, data.title, data.price_minor, data.on_hand)
         return Response(body, status_code=201 if created else 200)
 
     return [put_one]
 
 
-def slot_routes(delivery: Service, calendar: str) -> list[HTTPRouteHandler]:
+def slot_routes(delivery: DeliveryDesk, calendar: str) -> list[HTTPRouteHandler]:
     """`/ops/slots`."""
 
     @put("/ops/slots/{slot:str}", responses={201: NEW_SLOT, 409: BOOKED})
@@ -83,24 +80,22 @@ def slot_routes(delivery: Service, calendar: str) -> list[HTTPRouteHandler]:
         at = normal_slot(slot)
         if at is None:
             raise Problem(400, "bad-request", "slot: this is no RFC 3339 time, like 2034-05-26T16:00:00Z")
-        async with delivery.storage.transaction(delivery.runtime.now()) as tx:
-            became = await put_slot(tx, calendar, at, data.couriers)
-        if became is delivery_domain.Put.REFUSED:
+        became = (await delivery.put_slots(calendar, {at: data.couriers}))[at]
+        if became is delivery_desk.Put.REFUSED:
             raise Problem(409, "below-booked", f"more couriers of {at} are booked than {data.couriers}")
-        created = became is delivery_domain.Put.CREATED
+        created = became is delivery_desk.Put.CREATED
         return Response(SlotSet(at, data.couriers), status_code=201 if created else 200)
 
     return [put_one]
 
 
-def wallet_routes(billing: Service, currency: str) -> list[HTTPRouteHandler]:
+def wallet_routes(billing: BillingDesk) -> list[HTTPRouteHandler]:
     """`/ops/wallets`."""
-    depositing = Depositing(billing, currency)
 
     @post(DEPOSITS, responses={201: MADE, 404: NO_WALLET, 409: RUNNING, 422: REUSED})
     async def deposit(user_id: FromPath[str], key: KeyHeader, data: JSONBody[Depositable]) -> Response[bytes]:
         """Puts money into a user's wallet, once a key."""
         scope = KeyScope(OPERATOR, "POST", DEPOSITS, key)
-        return respond(await depositing.put(scope, user_id, data.amount_minor))
+        return respond(await billing.deposit_once(scope, user_id, data.amount_minor))
 
     return [deposit]

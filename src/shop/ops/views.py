@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 
-from amends.pages import Mend
+from amends.pages import Instance, Mend
 from amends.plan import planned, would_undo
 from amends.saga import Saga
-from amends.state import Entry
+from amends.state import Entry, StepState
 from amends.steps import Step
+from shop.ops.desks import step_name
 from shop.ops.sagas import Found
 from shop.web import rfc3339
 
@@ -95,19 +96,22 @@ class SagaDetail(msgspec.Struct, frozen=True):
 def line_of(found: Found) -> SagaLine:
     instance, state = found.instance, found.instance.state
     started = rfc3339(instance.started_at)
-    return SagaLine(instance.id, instance.name, found.service.name, state.status, state.cause, found.at_work(), started)
+    return SagaLine(instance.id, instance.name, found.service, state.status, state.cause, found.at_work(), started)
 
 
 def detail_of(found: Found, mends: list[Mend]) -> SagaDetail:
-    saga, state = found.definition, found.instance.state
+    """Of a saga whose definition is gone less can be said."""
+    saga, instance, state = found.definition, found.instance, found.instance.state
     return SagaDetail(
         saga=line_of(found),
         deadline=rfc3339(state.deadline),
-        definition=_definition(saga),
-        steps=_steps(found),
+        definition=_gone(instance) if saga is None else _definition(saga),
+        steps=[_now(step_name(saga, at), step) for at, step in enumerate(state.steps)],
         history=[_line(saga, entry) for entry in state.history],
-        planned=[PlannedStep(each.step, each.command) for each in planned(saga, found.instance)],
-        would_undo=[PlannedStep(each.step, each.command) for each in would_undo(saga, found.instance)],
+        planned=[] if saga is None else [PlannedStep(each.step, each.command) for each in planned(saga, instance)],
+        would_undo=[]
+        if saga is None
+        else [PlannedStep(each.step, each.command) for each in would_undo(saga, instance)],
         mends=[_mend(each) for each in mends],
     )
 
@@ -118,19 +122,23 @@ def _definition(saga: Saga[Any]) -> Definition:
     return Definition(saga.name, saga.version, saga.deadline_s, steps)
 
 
+def _gone(instance: Instance) -> Definition:
+    steps = [StepDefinition(step_name(None, at), "", at, 0.0, 0, False) for at in range(len(instance.state.steps))]
+    return Definition(instance.name, instance.version, 0.0, steps)
+
+
 def _step(step: Step[Any], group: int) -> StepDefinition:
     return StepDefinition(
         step.name, step.kind, group, step.timeout_s, step.retry.attempts, compensation=step.undo is not None
     )
 
 
-def _steps(found: Found) -> list[StepNow]:
-    states = zip(found.definition.steps, found.instance.state.steps, strict=True)
-    return [StepNow(step.name, state.phase, state.attempts, _at(state.at), _at(state.due)) for step, state in states]
+def _now(name: str, state: StepState) -> StepNow:
+    return StepNow(name, state.phase, state.attempts, _at(state.at), _at(state.due))
 
 
-def _line(saga: Saga[Any], entry: Entry) -> Line:
-    step = saga.steps[entry.step].name if entry.step >= 0 else ""
+def _line(saga: Saga[Any] | None, entry: Entry) -> Line:
+    step = step_name(saga, entry.step) if entry.step >= 0 else ""
     return Line(rfc3339(entry.at), step, entry.what, entry.detail)
 
 

@@ -1,164 +1,170 @@
-"""The order desk: takes `POST /api/orders`, the shop's busiest request. Needs no web framework.
+"""What others may ask orders directly: place, look, follow, take back; the catalogue; the numbers of storefronts."""
 
-token ─▶ rate ─▶ key ─▶ body ─▶ [intake: one transaction for all who came together] ─▶ 202, or the end with Prefer
-"""
-
-import re
-from collections.abc import Mapping
-from typing import Annotated, assert_never
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from amends.errors import KeyInUse, KeyReused, Overloaded
-from amends.idempotency import fingerprint
+from amends.connections import Reader, Tx
+from amends.errors import AmendsError
+from amends.history import Entry
+from amends.idempotency import IdempotencyKeys, fingerprint
 from amends.messages import SagaId
-from amends.pages import KeyScope
+from amends.pages import Instance, KeyScope
 from amends.service import Service
 from amends.state import ENDED
-from shop.orders.domain import Wrong, card_of, check_items, normal_slot
-from shop.orders.placing import OrderIntake, Placed, Placing, Result
-from shop.orders.views import encode_view, view_of
+from shop.orders import tables
+from shop.orders.cancelling import Cancelling
+from shop.orders.domain import Wrong
+from shop.orders.placing import OrderIntake, Placed, Placing
+from shop.orders.tables import Order, Product
+from shop.orders.views import OrderView, encode_view, view_of
 from shop.orders.waiting import Waiting
-from shop.web.gate import Principal, Verifier
+from shop.web.keys import answer_once
 from shop.web.problems import Answer, Problem
-from shop.web.rates import Rates
-from shop.web.requests import decode
 
-ROUTE = "/api/orders"
-SCOPE = "shop"
-MOST_WAIT_S = 60.0
-Sku = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-_WAIT = re.compile(rb"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
-_KEY = re.compile(rb"[\x21-\x7e][\x20-\x7e]{0,254}")
+__all__ = ["News", "NumberedOrder", "Order", "OrderView", "OrdersDesk", "Placed", "Placing", "Product", "Wrong"]
+
 _JSON = (b"content-type", b"application/json")
 
 
-class NewItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    sku: Sku
-    quantity: Quantity
+class News(msgspec.Struct, frozen=True):
+    """Lines of a saga's history, and the order once the saga has ended."""
+
+    entries: tuple[Entry, ...]
+    end: OrderView | None
 
 
-class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """`slot` is an RFC 3339 time; `pay_with` is `wallet`, or `card:` and its number."""
+class NumberedOrder(NamedTuple):
+    """An order under the number that its storefront gave it."""
 
-    items: Annotated[tuple[NewItem, ...], msgspec.Meta(min_length=1, max_length=100)]
-    slot: Annotated[str, msgspec.Meta(max_length=35)]
-    pay_with: Annotated[str, msgspec.Meta(max_length=30)] = "wallet"
+    number: int
+    order: Order
+    saga: Instance | None
 
 
-class Desk:
-    """Answers requests to place an order."""
+class OrdersDesk:
+    """Orders, for the shop's edges. `scope` says whose orders and products: the shop's own, or a storefront's."""
 
-    def __init__(
-        self, service: Service, intake: OrderIntake, waiting: Waiting, verifier: Verifier, rates: Rates
-    ) -> None:
+    def __init__(self, service: Service, intake: OrderIntake, waiting: Waiting) -> None:
+        self._service = service
         self._storage = service.storage
-        self._runtime = service.runtime
         self._intake = intake
         self._waiting = waiting
-        self._verifier = verifier
-        self._rates = rates
+        self._cancelling = Cancelling(service)
+        self._keys = IdempotencyKeys(service.storage)
 
-    async def place(self, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
-        """The answer to one request; `headers` with names in lowercase."""
-        try:
-            buyer = self._buyer(headers)
-            placing = self._placing(buyer, headers, body)
-            wait_s = wait_of(headers.get(b"prefer"))
-            if wait_s is None:
-                return _answer(await self._intake.submit(placing))
-            return await self._place_and_wait(placing, wait_s)
-        except Problem as refusal:
-            return refusal.answer()
+    async def place(self, placing: Placing) -> Placed | Wrong:
+        """Returns when the order is durable. Raises `KeyReused`, `KeyInUse`, `Overloaded`, `Elsewhere`."""
+        result = await self._intake.submit(placing)
+        if isinstance(result, AmendsError):
+            raise result
+        return result
 
-    def _buyer(self, headers: Mapping[bytes, bytes]) -> Principal:
-        now = self._runtime.now()
-        buyer = self._verifier.principal(headers.get(b"authorization"), now)
-        if buyer is None:
-            raise Problem(401, "not-signed-in", "sign in first: POST /api/sessions, then send Authorization: Bearer")
-        pause_s = self._rates.take(buyer.user_id, now)
-        if pause_s:
-            raise Problem(429, "too-many-requests", "you ask too often: wait a little", retry_after_s=pause_s)
-        return buyer
+    async def ended(self, order_id: str, wait_s: float) -> OrderView | None:
+        """An order once its saga has ended; None when that takes longer. Raises `Unavailable` when the shop closes."""
 
-    def _placing(self, buyer: Principal, headers: Mapping[bytes, bytes], body: bytes) -> Placing:
-        key = headers.get(b"idempotency-key", b"")
-        if not _KEY.fullmatch(key):
-            raise Problem(400, "no-idempotency-key", "send Idempotency-Key: 1 to 255 printable ASCII characters")
-        wanted: NewOrder = decode(body, NewOrder)
-        items = tuple((item.sku, item.quantity) for item in wanted.items)
-        slot = normal_slot(wanted.slot)
-        if slot is None:
-            raise Problem(400, "bad-request", "slot: an RFC 3339 time with an offset, like 2034-05-26T16:00:00Z")
-        return Placing(
-            key=KeyScope(buyer.user_id, "POST", ROUTE, key.decode()),
-            fingerprint=fingerprint(body),
-            scope=SCOPE,
-            user_id=buyer.user_id,
-            email=buyer.email,
-            wallet_id=buyer.user_id,
-            items=items,
-            calendar=SCOPE,
-            slot=slot,
-            pay_with=wanted.pay_with,
-            card=_accepted(card_of(wanted.pay_with), _accepted(check_items(items), "")),
-            order_id=self._intake.new_id(),
-            traceparent=headers.get(b"traceparent", b"").decode("latin-1")[:55],
-        )
+        async def look() -> OrderView | None:
+            order, instance = await self._intake.look(order_id)
+            return view_of(order, instance) if instance.state.status in ENDED else None
 
-    async def _place_and_wait(self, placing: Placing, wait_s: float) -> Answer:
-        with self._waiting.on(SagaId(placing.order_id), ended=True) as ended:
-            result = await self._intake.submit(placing)
-            answer = _answer(result)
-            if not isinstance(result, Placed):
-                return answer
-            if result.replayed:
-                await self._wait_elsewhere(SagaId(result.order_id), wait_s)
-            else:
-                await self._runtime.within(wait_s, ended.wait())
-            return await self._ended_answer(result, answer)
+        return await self._waiting.until(look, SagaId(order_id), wait_s, ended=True)
 
-    async def _wait_elsewhere(self, saga: SagaId, wait_s: float) -> None:
-        """For an order that an earlier request has placed: it may have ended already."""
-        with self._waiting.on(saga, ended=True) as ended:
-            _, instance = await self._intake.look(saga)
-            if instance.state.status not in ENDED:
-                await self._runtime.within(wait_s, ended.wait())
+    async def news(self, order_id: str, seen: int, wait_s: float) -> News | None:
+        """What has happened to an order since line `seen` of its history; None: nothing. Raises `Unavailable`."""
+        saga = SagaId(order_id)
 
-    async def _ended_answer(self, placed: Placed, accepted: Answer) -> Answer:
-        """201 with the final order; the 202 when it has not ended in time."""
-        order, instance = await self._intake.look(placed.order_id)
-        if instance.state.status not in ENDED:
-            return accepted
-        return Answer(201, accepted.headers, encode_view(view_of(order, instance)))
+        async def look() -> News | None:
+            async with self._storage.reading() as reader:
+                instance = (await self._storage.sagas.load(reader, [saga]))[saga]
+                entries = instance.state.history[seen + 1 :]
+                if instance.state.status in ENDED:
+                    order = (await tables.load(reader, [order_id]))[order_id]
+                    return News(entries, view_of(order, instance))
+            return News(entries, None) if entries else None
+
+        return await self._waiting.until(look, saga, wait_s)
+
+    async def order(self, order_id: str, user_id: str) -> OrderView | None:
+        """An order of the shop's own, as it stands; None for another's as for none at all."""
+        async with self._storage.reading() as reader:
+            order = await _own(reader, order_id, user_id)
+            return None if order is None else await self._view(reader, order)
+
+    async def orders_of(self, user_id: str, limit: int, after: str | None = None) -> list[OrderView]:
+        """A user's orders, newest first; `after` is the id of the last one seen."""
+        async with self._storage.reading() as reader:
+            found = await tables.of_user(reader, user_id, limit, after)
+            sagas = await self._storage.sagas.load(reader, [SagaId(order.id) for order in found])
+        return [view_of(order, sagas[SagaId(order.id)]) for order in found]
+
+    async def cancel(self, order_id: str, key: KeyScope) -> Answer | None:
+        """Takes an order of the key's principal back; None when there is none. Raises `KeyReused`, `KeyInUse`."""
+
+        async def cancel(tx: Tx) -> Answer | None:
+            order = await _own(tx, order_id, key.principal)
+            if order is None:
+                return None
+            return await answer_once(
+                self._keys, tx, key, fingerprint(key.route.encode()), lambda: self._back(tx, order)
+            )
+
+        return await self._service.transact(cancel)
+
+    async def cancel_saga(self, order_id: str) -> str | None:
+        """The second saga of an order that was approved and is taken back."""
+        async with self._storage.reading() as reader:
+            return await tables.cancel_saga_of(reader, order_id)
+
+    async def products(self, scope: str) -> list[Product]:
+        """The catalogue, by sku."""
+        async with self._storage.reading() as reader:
+            return await tables.products(reader, scope)
+
+    async def put_products(self, products: Sequence[Product], scope: str) -> list[bool]:
+        """Writes products, in one transaction; True where one is new."""
+
+        async def put(tx: Tx) -> list[bool]:
+            return [await tables.put_product(tx, each, scope) for each in products]
+
+        return await self._service.transact(put)
+
+    async def add_product(self, title: str, scope: str) -> int:
+        """A new product under the next number of its scope; its sku is `scope/number`."""
+
+        async def add(tx: Tx) -> int:
+            number = len(await tables.products(tx, scope)) + 1  # nothing leaves the catalogue
+            await tables.put_product(tx, Product(f"{scope}/{number}", title, 0), scope)
+            return number
+
+        return await self._service.transact(add)
+
+    async def last_order(self, scope: str) -> NumberedOrder | None:
+        """The newest order of a storefront, whosever it is."""
+        async with self._storage.reading() as reader:
+            for number, order_id, _ in await reader.fetch(tables.last_number, (scope,)):
+                order = (await tables.load(reader, [order_id]))[order_id]
+                sagas = await self._storage.sagas.load(reader, [SagaId(order_id)])
+                return NumberedOrder(number, order, sagas.get(SagaId(order_id)))
+        return None
+
+    async def numbers(self, order_ids: Sequence[str]) -> dict[str, int]:
+        """The numbers that storefronts gave to these orders."""
+        async with self._storage.reading() as reader:
+            return await tables.numbers_of(reader, order_ids)
+
+    async def _back(self, tx: Tx, order: Order) -> Answer:
+        refused = await self._cancelling.cancel(tx, order)
+        if isinstance(refused, Wrong):
+            return Problem(409, refused.problem, refused.detail, saga_id=order.id).answer()
+        taken_back = (await tables.load(tx, [order.id]))[order.id]
+        return Answer(202, [_JSON], encode_view(await self._view(tx, taken_back)))
+
+    async def _view(self, reader: Reader, order: Order) -> OrderView:
+        saga = SagaId(order.id)
+        return view_of(order, (await self._storage.sagas.load(reader, [saga]))[saga])
 
 
-def wait_of(prefer: bytes | None) -> float | None:
-    """The seconds of `Prefer: wait=N` (RFC 7240), at most 60; None when it isn't there."""
-    found = _WAIT.search(prefer) if prefer else None
-    return None if found is None else min(MOST_WAIT_S, float(found[1]))
-
-
-def _accepted(value: str | Wrong | None, fallback: str) -> str:
-    if isinstance(value, Wrong):
-        raise Problem(400, value.problem, value.detail)
-    return fallback if value is None else value
-
-
-def _answer(result: Result) -> Answer:
-    match result:
-        case Placed():
-            replayed = [(b"idempotent-replayed", b"true")] if result.replayed else []
-            location = (b"location", f"{ROUTE}/{result.order_id}".encode())
-            return Answer(202, [_JSON, location, *replayed], result.body)
-        case Wrong():
-            return Problem(422, result.problem, result.detail).answer()
-        case KeyReused():
-            return Problem(422, "key-reused", str(result)).answer()
-        case KeyInUse():
-            return Problem(409, "key-in-use", str(result), retry_after_s=result.retry_after_s).answer()
-        case Overloaded():
-            return Problem(503, "overloaded", str(result), retry_after_s=result.retry_after_s).answer()
-        case _:
-            assert_never(result)
+async def _own(reader: Reader, order_id: str, user_id: str) -> Order | None:
+    order = (await tables.load(reader, [order_id])).get(order_id)
+    return order if order is not None and order.user_id == user_id and order.scope == "shop" else None

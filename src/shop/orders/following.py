@@ -4,15 +4,11 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from amends.errors import Unavailable
 from amends.history import Entry
-from amends.messages import SagaId
-from amends.pages import Instance
-from amends.service import Service
-from amends.state import ENDED
-from shop.orders import tables
+from shop.orders.desk import OrdersDesk
 from shop.orders.sagas import place_order
-from shop.orders.views import encode_view, rfc3339, view_of
-from shop.orders.waiting import Waiting
+from shop.orders.views import encode_view, rfc3339
 
 QUIET_S = 15.0
 _encode = msgspec.json.Encoder().encode
@@ -30,35 +26,27 @@ class StepEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 class Following:
     """Streams of events; they end with their sagas, or when the shop closes."""
 
-    def __init__(self, service: Service, waiting: Waiting) -> None:
-        self._storage = service.storage
-        self._runtime = service.runtime
-        self._waiting = waiting
+    def __init__(self, orders: OrdersDesk) -> None:
+        self._orders = orders
 
     async def events(self, order_id: str, last_seen: int) -> AsyncIterator[bytes]:
-        """Each line of the history after number `last_seen`, as it comes; then the order, when its saga has ended."""
-        saga = SagaId(order_id)
-        with self._waiting.on(saga) as moved:
-            while not self._waiting.over:
-                instance = await self._load(saga)
-                for number, entry in enumerate(instance.state.history[last_seen + 1 :], last_seen + 1):
-                    yield _event("step", _encode(_step_event(entry)), number)
-                last_seen = max(last_seen, len(instance.state.history) - 1)
-                if instance.state.status in ENDED:
-                    yield _event("end", await self._final(instance))
-                    return
-                if await self._runtime.within(QUIET_S, moved.wait()) is None:
+        """Each line of the history after number `last_seen`, as it comes; then the order, when its saga has ended.
+
+        A stream that ends without it is taken up again by whoever reads it, with the last number seen.
+        """
+        try:
+            while True:
+                news = await self._orders.news(order_id, last_seen, QUIET_S)
+                for entry in news.entries if news else ():
+                    last_seen += 1
+                    yield _event("step", _encode(_step_event(entry)), last_seen)
+                if news is None:
                     yield b": still here\n\n"
-                moved.clear()
-
-    async def _load(self, saga: SagaId) -> Instance:
-        async with self._storage.reading() as reader:
-            return (await self._storage.sagas.load(reader, [saga]))[saga]
-
-    async def _final(self, instance: Instance) -> bytes:
-        async with self._storage.reading() as reader:
-            order = (await tables.load(reader, [instance.id]))[instance.id]
-        return encode_view(view_of(order, instance))
+                elif news.end is not None:
+                    yield _event("end", encode_view(news.end))
+                    return
+        except Unavailable:
+            return
 
 
 def _step_event(entry: Entry) -> StepEvent:

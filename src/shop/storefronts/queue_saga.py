@@ -19,20 +19,14 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
-from amends.connections import Tx
-from amends.errors import AmendsError
-from amends.messages import SagaId
-from amends.ports import Runtime, Storage
+from amends.ports import Runtime
 from amends.signals import Signals
-from shop.billing import tables as billing
-from shop.billing.domain import Balance, is_amount
-from shop.delivery import tables as delivery
-from shop.orders import tables as orders
-from shop.orders.domain import Wrong, check_items, normal_slot
-from shop.orders.placing import OrderIntake, Placed, Placing
-from shop.orders.tables import Order, Product
+from shop.billing.desk import Balance, BillingDesk
+from shop.billing.domain import is_amount
+from shop.delivery.desk import DeliveryDesk
+from shop.orders.desk import Order, OrdersDesk, Placed, Placing, Wrong
+from shop.orders.domain import check_items, normal_slot
 from shop.storefronts.amounts import to_major, to_minor
-from shop.storefronts.numbering import last_order, numbers_of
 from shop.storefronts.queue_saga_bodies import (
     Accepted,
     Account,
@@ -45,7 +39,7 @@ from shop.storefronts.queue_saga_bodies import (
     StockedProduct,
 )
 from shop.storefronts.queue_saga_status import status_of
-from shop.warehouse import tables as warehouse
+from shop.warehouse.desk import WarehouseDesk
 from shop.web import Problem, ProblemDetails, Rates, Route, build_app, open_to_all
 
 SCOPE = "queue-saga"
@@ -58,23 +52,21 @@ Login = Annotated[str, QueryParameter(min_length=1, max_length=100)]
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What the storefront needs of the shop: the databases of four rooms, and who takes orders."""
+    """What the storefront needs of the shop: the desks of four rooms."""
 
-    orders: Storage
-    billing: Storage
-    warehouse: Storage
-    delivery: Storage
-    intake: OrderIntake
+    orders: OrdersDesk
+    billing: BillingDesk
+    warehouse: WarehouseDesk
+    delivery: DeliveryDesk
     runtime: Runtime
 
 
-Desk = NamedDependency[SkipValidation[Rooms]]
+Desks = NamedDependency[SkipValidation[Rooms]]
 
 
 async def prepare(rooms: Rooms) -> None:
     """Opens the storefront's calendar; may run at every start."""
-    async with rooms.delivery.transaction(rooms.runtime.now()) as tx:
-        await delivery.put_calendar(tx, SCOPE, COURIERS)
+    await rooms.delivery.put_calendar(SCOPE, COURIERS)
 
 
 def app(
@@ -94,115 +86,90 @@ def app(
 
 def routes(rooms: Rooms) -> Router:
     handlers = (register, refill, account, register_product, stock, place, last, deliveries)
-    desk = Provide(lambda: rooms, sync_to_thread=False)
-    return Router("/", route_handlers=[open_to_all(*handlers)], dependencies={"rooms": desk})
+    provided = Provide(lambda: rooms, sync_to_thread=False)
+    return Router("/", route_handlers=[open_to_all(*handlers)], dependencies={"rooms": provided})
 
 
 @post("/billing/register", status_code=200)
-async def register(rooms: Desk, login: Login) -> Account:
+async def register(rooms: Desks, login: Login) -> Account:
     """Opens an account; a login that is known already keeps its balance."""
     if "/" in login or not login.isprintable():
         raise Problem(400, "bad-login", "a login has printable characters and no slash")
-    async with rooms.billing.transaction(rooms.runtime.now()) as tx:
-        await billing.open_wallet(tx, scoped(login), SCOPE)
-        return shown(login, await billing.wallet(tx, scoped(login)))
+    return shown(login, await rooms.billing.open_wallet(scoped(login), SCOPE))
 
 
 @post("/billing/refill", status_code=200, responses={404: UNKNOWN})
-async def refill(rooms: Desk, data: JSONBody[Refill]) -> Account:
+async def refill(rooms: Desks, data: JSONBody[Refill]) -> Account:
     """Adds to a balance."""
     amount = amount_of("balance", data.balance)
-    async with rooms.billing.transaction(rooms.runtime.now()) as tx:
-        return shown(data.login, await billing.deposit(tx, rooms.runtime.new_id(), scoped(data.login), amount))
+    return shown(data.login, await rooms.billing.deposit(rooms.runtime.new_id(), scoped(data.login), amount))
 
 
 @get("/billing/account/{login:str}")
-async def account(rooms: Desk, login: FromPath[str]) -> Account:
+async def account(rooms: Desks, login: FromPath[str]) -> Account:
     """What a login can spend."""
-    async with rooms.billing.reading() as reader:
-        return shown(login, await billing.wallet(reader, scoped(login)))
+    return shown(login, await rooms.billing.wallet(scoped(login)))
 
 
 @post("/stock/register", status_code=200)
-async def register_product(rooms: Desk, data: JSONBody[NewProduct]) -> ProductId:
+async def register_product(rooms: Desks, data: JSONBody[NewProduct]) -> ProductId:
     """Adds a new product with its stock."""
-    async with rooms.orders.transaction(rooms.runtime.now()) as tx:
-        number = await _add_to_catalogue(tx, data.description)
-    async with rooms.warehouse.transaction(rooms.runtime.now()) as tx:
-        await warehouse.put_stock(tx, scoped(number), data.quantity)
+    number = await rooms.orders.add_product(data.description, SCOPE)
+    await rooms.warehouse.put_stock({scoped(number): data.quantity})
     return ProductId(number)
 
 
 @get("/stock")
-async def stock(rooms: Desk) -> list[StockedProduct]:
+async def stock(rooms: Desks) -> list[StockedProduct]:
     """Every product of this storefront."""
-    async with rooms.orders.reading() as reader:
-        titles = {each.sku: each.title for each in await orders.products(reader, SCOPE)}
-    async with rooms.warehouse.reading() as reader:
-        available = await warehouse.available(reader, titles)
+    titles = {each.sku: each.title for each in await rooms.orders.products(SCOPE)}
+    available = await rooms.warehouse.available(list(titles))
     listed = [StockedProduct(number_in(sku), titles[sku], quantity) for sku, quantity in available.items()]
     return sorted(listed, key=lambda each: each.id)
 
 
 @post("/orders/", status_code=200, responses={404: UNKNOWN, 503: BUSY})
-async def place(rooms: Desk, data: JSONBody[NewOrder]) -> Accepted:
+async def place(rooms: Desks, data: JSONBody[NewOrder]) -> Accepted:
     """Takes an order; its saga runs behind the answer."""
-    placing = placing_of(data, rooms.intake.new_id())
+    placing = placing_of(data)
     await _check_known(rooms, placing)
-    result = await rooms.intake.submit(placing)
+    result = await rooms.orders.place(placing)
     match result:
         case Placed():
             return Accepted(result.number, data.login, to_major(placing.price_minor or 0))
         case Wrong():
             raise Problem(400, result.problem, result.detail)
-        case AmendsError():
-            raise result
         case _:
             assert_never(result)
 
 
 @get("/orders/last", responses={404: UNKNOWN})
-async def last(rooms: Desk) -> LastOrder:
+async def last(rooms: Desks) -> LastOrder:
     """The newest order, whosever it is."""
-    async with rooms.orders.reading() as reader:
-        newest = await last_order(reader, SCOPE)
-        if newest is None:
-            raise Problem(404, "no-orders", "nothing was ordered yet")
-        found = await orders.load(reader, [newest.order_id])
-        sagas = await rooms.orders.sagas.load(reader, [SagaId(newest.order_id)])
-    order = found[newest.order_id]
-    return order_shown(newest.number, order, status_of(order, sagas.get(SagaId(order.id))))
+    newest = await rooms.orders.last_order(SCOPE)
+    if newest is None:
+        raise Problem(404, "no-orders", "nothing was ordered yet")
+    return order_shown(newest.number, newest.order, status_of(newest.order, newest.saga))
 
 
 @get("/delivery")
-async def deliveries(rooms: Desk) -> list[Delivery]:
+async def deliveries(rooms: Desks) -> list[Delivery]:
     """The bookings that stand. Read before the numbers: an order has its number before it books."""
-    async with rooms.delivery.reading() as reader:
-        bookings = await delivery.bookings_of(reader, SCOPE)
-    async with rooms.orders.reading() as reader:
-        numbers = await numbers_of(reader, SCOPE, [each.order_id for each in bookings])
+    bookings = await rooms.delivery.bookings(SCOPE)
+    numbers = await rooms.orders.numbers([each.order_id for each in bookings])
     listed = [Delivery(numbers[each.order_id], numbers[each.order_id], dtime_of(each.slot)) for each in bookings]
     return sorted(listed, key=lambda each: each.id)
 
 
-async def _add_to_catalogue(tx: Tx, title: str) -> int:
-    """Nothing leaves the catalogue, so the count is the last number."""
-    number = len(await orders.products(tx, SCOPE)) + 1
-    await orders.put_product(tx, Product(scoped(number), title, 0), SCOPE)
-    return number
-
-
 async def _check_known(rooms: Rooms, placing: Placing) -> None:
     """Raises 404 for a login or a product that isn't there."""
-    async with rooms.billing.reading() as reader:
-        shown(placing.wallet_id, await billing.wallet(reader, placing.wallet_id))
+    shown(placing.wallet_id, await rooms.billing.wallet(placing.wallet_id))
     skus = [sku for sku, _ in placing.items]
-    async with rooms.warehouse.reading() as reader:
-        if not await warehouse.available(reader, skus):
-            raise Problem(404, "unknown-product", f"there is no product {number_in(skus[0])}")
+    if not await rooms.warehouse.available(skus):
+        raise Problem(404, "unknown-product", f"there is no product {number_in(skus[0])}")
 
 
-def placing_of(data: NewOrder, order_id: str) -> Placing:
+def placing_of(data: NewOrder) -> Placing:
     """Raises 400 for what can't be ordered."""
     items = ((scoped(data.id_product), data.quntity),)
     slot = normal_slot(f"{data.dtime}Z")
@@ -223,7 +190,6 @@ def placing_of(data: NewOrder, order_id: str) -> Placing:
         slot=slot,
         pay_with="wallet",
         card="",
-        order_id=order_id,
         price_minor=amount_of("amount", data.amount),
         details="{}",
     )

@@ -3,9 +3,9 @@
 from typing import assert_never
 
 from amends.pages import Instance
+from shop.orders.desk import Order
 from shop.orders.domain import Status
 from shop.orders.sagas import place_order
-from shop.orders.tables import Order
 
 PENDING = "Pending"
 SUCCESS = "Delivery Succes"

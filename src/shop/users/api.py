@@ -7,10 +7,8 @@ from litestar import get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
-from amends.ports import Runtime
-from shop.users.accounts import Accounts
+from shop.users.desk import PublicKeys, UsersDesk
 from shop.users.domain import MOST_EMAIL
-from shop.users.tokens import LIFETIME_S, Issuer, Verifier
 from shop.web import Guest, ProblemDetails, Route, address_of, open_to_all
 
 _VISIBLE = r"[^@\s\u0000-\u001f\u007f-\u009f]+"
@@ -44,43 +42,28 @@ class Session(msgspec.Struct, frozen=True):
     expires_in: int
 
 
-class PublicKey(msgspec.Struct, frozen=True):
-    """A key as RFC 7517 and RFC 8037 write it."""
-
-    kty: str
-    crv: str
-    alg: str
-    use: str
-    kid: str
-    x: str
-
-
-class PublicKeys(msgspec.Struct, frozen=True):
-    keys: list[PublicKey]
-
-
 TAKEN = ResponseSpec(ProblemDetails, description="There is a user with this e-mail address already")
 BUSY = ResponseSpec(ProblemDetails, description="Too many at once: come back after `Retry-After` seconds")
 WRONG = ResponseSpec(ProblemDetails, description="E-mail address or password is wrong")
 
 
-def routes(accounts: Accounts, issuer: Issuer, verifier: Verifier, runtime: Runtime) -> list[Route]:
+def routes(users: UsersDesk) -> list[Route]:
     """`/api/users`, `/api/sessions`, `/.well-known/jwks.json`."""
 
     @post("/api/users", responses={409: TAKEN, 503: BUSY})
     async def join(data: JSONBody[Joining]) -> UserView:
         """Makes a user, and a wallet with it."""
-        return UserView(*await accounts.join(data.email, data.name, data.password))
+        return UserView(*await users.join(data.email, data.name, data.password))
 
     @post("/api/sessions", responses={401: WRONG, 503: BUSY})
     async def sign_in(request: Guest, data: JSONBody[Credentials]) -> Session:
         """Gives an access token for 15 minutes."""
-        user = await accounts.sign_in(data.email, data.password, address_of(request))
-        return Session(issuer.issue(user, runtime.now()), "Bearer", LIFETIME_S)
+        signed_in = await users.sign_in(data.email, data.password, address_of(request))
+        return Session(signed_in.access_token, "Bearer", signed_in.lifetime_s)
 
-    @get("/.well-known/jwks.json", sync_to_thread=False)
-    def jwks() -> PublicKeys:
+    @get("/.well-known/jwks.json")
+    async def jwks() -> PublicKeys:
         """The public keys that access tokens are signed with."""
-        return msgspec.convert(verifier.jwks(), PublicKeys)
+        return await users.jwks()
 
     return [open_to_all(join, sign_in, jwks)]

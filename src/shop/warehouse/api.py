@@ -6,8 +6,7 @@ from typing import Protocol
 import msgspec
 from litestar import get
 
-from amends.service import Service
-from shop.warehouse import tables
+from shop.warehouse.desk import WarehouseDesk
 from shop.web import After, Limit, Route, open_to_all
 
 
@@ -31,15 +30,14 @@ class ProductView(msgspec.Struct, frozen=True):
     available: int
 
 
-def routes(service: Service, catalogue: Callable[[], Awaitable[Sequence[Listed]]]) -> list[Route]:
+def routes(warehouse: WarehouseDesk, catalogue: Callable[[], Awaitable[Sequence[Listed]]]) -> list[Route]:
     """`/api/products`. The catalogue, with titles and prices, is another room's: it gives what is listed, by sku."""
 
     @get("/api/products")
     async def products(limit: Limit = 100, after: After = "") -> list[ProductView]:
         """What can be bought, by sku; `after` is the last sku seen."""
         listed = [each for each in await catalogue() if each.sku > after][:limit]
-        async with service.storage.reading() as reader:
-            left = await tables.available(reader, [each.sku for each in listed])
+        left = await warehouse.available([each.sku for each in listed])
         return [ProductView(each.sku, each.title, each.price_minor, left.get(each.sku, 0)) for each in listed]
 
     return [open_to_all(products)]

@@ -25,6 +25,9 @@ class Verifier(Protocol):
     def principal(self, authorization: bytes | str | None, now: float) -> Principal | None:
         """Takes the whole `Authorization` header; None when it doesn't let anybody in."""
 
+    async def late_principal(self, authorization: bytes | str | None, now: float) -> Principal | None:
+        """Looks again at what `principal` has refused, where that may have been too early."""
+
 
 Member = Request[Principal, None, State]
 Guest = Request[None, None, State]
@@ -37,6 +40,14 @@ class Gate(NamedTuple):
     runtime: Runtime
     rates: Rates
     verifier: Verifier | None = None
+
+    async def principal(self, authorization: str | None) -> Principal | None:
+        """Who shows this header; None when it lets nobody in."""
+        if self.verifier is None:
+            return None
+        now = self.runtime.now()
+        found = self.verifier.principal(authorization, now)
+        return found or await self.verifier.late_principal(authorization, now)
 
     def pass_through(self, principal: str) -> None:
         """Counts a request. Raises 429."""
@@ -61,8 +72,7 @@ def address_of(connection: Connection | Guest | Member) -> str:
 
 async def _check_token(connection: Connection, _: BaseRouteHandler) -> None:
     gate: Gate = connection.app.state.gate
-    header = connection.headers.get("authorization")
-    principal = gate.verifier.principal(header, gate.runtime.now()) if gate.verifier else None
+    principal = await gate.principal(connection.headers.get("authorization"))
     if principal is None:
         gate.pass_through(address_of(connection))
         raise Problem(401, "not-signed-in", "sign in first: POST /api/sessions, then send Authorization: Bearer")

@@ -1,13 +1,23 @@
 """Is this process alive, and can it serve?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
-from amends.service import Service
+from amends.ports import Runtime
+
+PATIENCE_S = 2.0
+
+
+class Needed(Protocol):
+    """Something without which an edge can't serve."""
+
+    async def missing(self) -> list[str]:
+        """What keeps it from serving; or raises whatever says so."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -17,8 +27,8 @@ class Health(msgspec.Struct, frozen=True):
     missing: list[str] = []
 
 
-def routes(services: Callable[[], Sequence[Service]], stopping: Callable[[], bool]) -> list[HTTPRouteHandler]:
-    """`/healthz` and `/readyz` for what these services do together."""
+def routes(needed: Mapping[str, Needed], stopping: Callable[[], bool], runtime: Runtime) -> list[HTTPRouteHandler]:
+    """`/healthz` and `/readyz` for what these do together; `needed` by name."""
 
     @get("/healthz", sync_to_thread=False)
     def alive() -> Health:
@@ -27,8 +37,8 @@ def routes(services: Callable[[], Sequence[Service]], stopping: Callable[[], boo
 
     @get("/readyz", responses={503: ResponseSpec(Health, description="It can't serve now")})
     async def ready() -> Response[Health]:
-        """Says whether every database answers and every coordinator holds its lease."""
-        missing = ["stopping"] if stopping() else [gone for each in services() for gone in await _missing(each)]
+        """Says whether every room answers, its database too, and every coordinator holds its lease."""
+        missing = ["stopping"] if stopping() else await _missing(needed, runtime)
         if missing:
             return Response(Health("not ready", missing), status_code=503)
         return Response(Health("ready"))
@@ -36,14 +46,22 @@ def routes(services: Callable[[], Sequence[Service]], stopping: Callable[[], boo
     return [alive, ready]
 
 
-async def _missing(service: Service) -> list[str]:
+async def _missing(needed: Mapping[str, Needed], runtime: Runtime) -> list[str]:
+    """All are asked at once: one that doesn't answer costs `PATIENCE_S` seconds, not that for each."""
+    found: dict[str, list[str]] = {}
+
+    async def ask(name: str, each: Needed) -> None:
+        found[name] = await _asked(runtime.within(PATIENCE_S, each.missing()))
+
+    tasks = [runtime.spawn(ask(name, each), f"is {name} ready") for name, each in needed.items()]
+    for task in tasks:
+        await task.join()
+    return [f"{name}: {gone}" for name in needed for gone in found[name]]
+
+
+async def _asked(answer: Awaitable[list[str] | None]) -> list[str]:
     try:
-        async with service.storage.reading() as reader:
-            await reader.fetch("select 1")
-            coordinator = service.coordinator
-            if coordinator is None:
-                return []
-            held = await coordinator.shards.current(reader)
-            return [] if held else [f"{service.name}: another process coordinates its sagas"]
-    except Exception as error:  # whatever the database says, the answer is that it can't serve
-        return [f"{service.name}: {type(error).__name__}"]
+        missing = await answer
+    except Exception as error:  # whatever it says, the answer is that it can't serve
+        return [type(error).__name__]
+    return ["no answer"] if missing is None else missing

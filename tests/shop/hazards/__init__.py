@@ -33,7 +33,7 @@ transactions, syncs and locks, are met where they are made, too: `tests/amends/h
     pages at most 100
         pages_have_a_bound: pages_are_as_long_as_asked, pages_of_sagas_are_as_long_as_asked
     a rate for each principal
-        each_principal_has_a_rate: nobody_is_counted, desk_counts_nobody, gate_counts_nobody, all_share_one_rate
+        each_principal_has_a_rate: nobody_is_counted, counter_counts_nobody, gate_counts_nobody, all_share_one_rate
         strangers_have_a_rate_by_address: gate_counts_nobody
         wrong_passwords_have_to_wait: wrong_passwords_are_not_counted
     JWT: one fixed algorithm for each key, no `none`

@@ -15,7 +15,7 @@ from amends.adapters.threads import Threads
 from amends.connections import Reader, Tx
 from shop.ops.door import Door
 from shop.orders import tables
-from shop.orders.desk import Desk
+from shop.orders.counter import Counter
 from shop.orders.placing import Placing
 from shop.orders.tables import Order
 from shop.orders.waiting import Waiting
@@ -63,7 +63,7 @@ def state_comes_from_the_body(patch: Patch) -> None:
     named: dict[str, str] = {}
 
     def note(made: Placing, value: str) -> Placing:
-        named[made.order_id] = value
+        named[made.user_id] = value
         return made
 
     _believe(patch, "status", note)
@@ -71,23 +71,24 @@ def state_comes_from_the_body(patch: Patch) -> None:
 
     async def as_named(tx: Tx, orders: Sequence[Order]) -> None:
         await insert(tx, orders)
-        for id in [each.id for each in orders if each.id in named]:
-            await tx.run("update orders set status = ? where id = ?", (named[id], id))
+        for each in orders:
+            if each.user_id in named:
+                await tx.run("update orders set status = ? where id = ?", (named.pop(each.user_id), each.id))
 
     patch.setattr(tables, "insert_orders", as_named)
 
 
 def _believe(patch: Patch, field: str, apply: Callable[[Placing, Any], Placing]) -> None:
     """What the body says in this field is taken for true."""
-    strict = Desk._placing
+    strict = Counter._placing
 
-    def believing(self: Desk, buyer: Principal, headers: Mapping[bytes, bytes], body: bytes) -> Placing:
+    def believing(self: Counter, buyer: Principal, headers: Mapping[bytes, bytes], body: bytes) -> Placing:
         wanted = json.loads(body)
         value = wanted.pop(field, None)
         made = strict(self, buyer, headers, json.dumps(wanted).encode())
         return made if value is None else apply(made, value)
 
-    patch.setattr(Desk, "_placing", believing)
+    patch.setattr(Counter, "_placing", believing)
 
 
 def any_token_is_the_operators(patch: Patch) -> None:
@@ -144,13 +145,13 @@ def nobody_is_counted(patch: Patch) -> None:
     patch.setattr(Rates, "take", lambda self, principal, now: 0.0)
 
 
-def desk_counts_nobody(patch: Patch) -> None:
-    make: Any = Desk.__init__
+def counter_counts_nobody(patch: Patch) -> None:
+    make: Any = Counter.__init__
 
-    def generous(self: Desk, *parts: Any) -> None:
+    def generous(self: Counter, *parts: Any) -> None:
         make(self, *parts[:-1], Rates(per_s=1e6, burst=10**9))
 
-    patch.setattr(Desk, "__init__", generous)
+    patch.setattr(Counter, "__init__", generous)
 
 
 def gate_counts_nobody(patch: Patch) -> None:
@@ -178,7 +179,7 @@ def hashes_run_as_many_as_come(patch: Patch) -> None:
 
 
 def any_number_of_hashes_may_wait(patch: Patch) -> None:
-    patch.setattr("shop.wiring.Passwords", lambda threads: Passwords(threads, most_waiting=10**9))
+    patch.setattr("shop.rooms.Passwords", lambda threads: Passwords(threads, most_waiting=10**9))
 
 
 def nobody_is_let_go(patch: Patch) -> None:

@@ -49,7 +49,7 @@ def claims_are_durable_and_never_end(patch: Patch) -> None:
 
     async def claimed(self: Depositing, scope: KeyScope, wallet_id: str, amount_minor: int) -> Answer:
         wanted = fingerprint(msgspec.json.encode((wallet_id, amount_minor)))
-        async with self._storage.transaction(self._runtime.now()) as tx:
+        async with self._service.transaction() as tx:
             await self._keys.claim(tx, scope, wanted, lease_s=1e9)
         return await put(self, scope._replace(key=f"{scope.key} "), wallet_id, amount_minor)
 
@@ -92,7 +92,7 @@ def refusals_are_forgotten(patch: Patch) -> None:
 
 
 def keys_belong_to_everybody(patch: Patch) -> None:
-    for module in ("orders.desk", "billing.api"):
+    for module in ("orders.counter", "billing.api"):
         patch.setattr(f"shop.{module}.KeyScope", lambda _, *rest: KeyScope("everybody", *rest))
 
 

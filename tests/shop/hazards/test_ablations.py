@@ -61,7 +61,7 @@ ABLATIONS = [
     Ablation(trust.pages_have_a_bound, without.pages_are_as_long_as_asked, "/api/orders: a page of 101"),
     Ablation(trust.pages_have_a_bound, without.pages_of_sagas_are_as_long_as_asked, "sagas: a page of 101"),
     Ablation(trust.each_principal_has_a_rate, without.nobody_is_counted, "the gate counts nobody"),
-    Ablation(trust.each_principal_has_a_rate, without.desk_counts_nobody, "the desk counts nobody"),
+    Ablation(trust.each_principal_has_a_rate, without.counter_counts_nobody, "the counter counts nobody"),
     Ablation(trust.each_principal_has_a_rate, without.gate_counts_nobody, "the gate counts nobody"),
     Ablation(trust.each_principal_has_a_rate, without.all_share_one_rate, "others have to wait, too"),
     Ablation(trust.strangers_have_a_rate_by_address, without.gate_counts_nobody, "nobody has to wait"),

@@ -1,4 +1,4 @@
-"""Scenarios of access tokens: each asks the gate (`GET`) and the desk (`POST /api/orders`) with one that is wrong."""
+"""Scenarios of access tokens: each asks gate (`GET`) and counter (`POST /api/orders`) with one that is wrong."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from tests.shop.hazards.scene import text_of as base64url
 
 
 async def enters(scene: Scene, member: Member, token: str) -> list[bool]:
-    """Whether the gate and the desk let the token in."""
+    """Whether the gate and the counter let the token in."""
     bearer = Member(member.id, member.email, token, scene.client)
     answers = [await bearer.get("/api/wallet"), await bearer.order(token[-8:])]
     for answer in answers:

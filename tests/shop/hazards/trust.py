@@ -151,15 +151,15 @@ async def pages_have_a_bound(folder: Path) -> None:
 
 
 async def each_principal_has_a_rate(folder: Path) -> None:
-    """Whoever asks too often has to wait; others don't. The gate and the desk count together."""
+    """Whoever asks too often has to wait; others don't. The gate and the counter count together."""
     async with open_shop(folder, Rates(PER_S, BURST)) as scene:
         ann, bob, eve = [await scene.join(name) for name in ("ann", "bob", "eve")]
         asked = [(await ann.get("/api/wallet")).status_code for _ in range(BURST + 2)]
         assert asked[-1] == 429, f"the gate counts nobody: {asked}"
         ordered = [(await bob.order()).status_code for _ in range(BURST + 2)]
-        assert ordered[-1] == 429, f"the desk counts nobody: {ordered}"
+        assert ordered[-1] == 429, f"the counter counts nobody: {ordered}"
         late = await ann.order()
-        assert late.status_code == 429, "the desk lets pass whom the gate doesn't"
+        assert late.status_code == 429, "the counter lets pass whom the gate doesn't"
         assert int(late.headers["retry-after"]) > 0, "come back when?"
         assert (await eve.get("/api/wallet")).status_code == 200, "others have to wait, too"
         assert (asked, ordered) == ([200] * BURST + [429] * 2, [202] * BURST + [429] * 2), "counted wrongly"

@@ -105,7 +105,7 @@ async def test_stuck_saga_is_mended_and_who_and_why_stays(ops: Ops, way: str) ->
     detail = (await ops.program.get(f"/ops/sagas/{stuck.id}")).json()
     [mend] = detail["mends"]
     assert (mend["action"], mend["step"], mend["actor"], mend["reason"]) == (way, "sail", WHO["actor"], WHO["reason"])
-    assert detail["saga"]["state"] == ("running" if way == "retry" else "completed")
+    assert detail["saga"]["state"] in ({"running", "completed"} if way == "retry" else {"completed"})
 
 
 @pytest.mark.parametrize("way", ["retry", "skip", "resolve"])

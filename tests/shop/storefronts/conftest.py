@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from amends import Migration, Participant
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.messages import Envelope
@@ -19,28 +18,11 @@ from amends.service import Service
 from amends.signals import Signals
 from amends.testing.faults import Losing
 from amends.testing.runtime import EPOCH, VirtualRuntime
-from shop.billing import tables as billing_tables
-from shop.billing.participant import billing
-from shop.delivery import tables as delivery_tables
-from shop.delivery.participant import delivery
-from shop.notifications import tables as notifications_tables
-from shop.notifications.participant import notifications
-from shop.orders import tables as orders_tables
-from shop.orders.participant import orders
-from shop.orders.placing import OrderIntake
-from shop.orders.sagas import place_order
+from shop.app import app
+from shop.desks import ROOMS
 from shop.storefronts import queue_saga
-from shop.warehouse import tables as warehouse_tables
-from shop.warehouse.participant import warehouse
-
-Rooms = dict[str, tuple[Participant, tuple[Migration, ...]]]
-ROOMS: Rooms = {
-    "orders": (orders, orders_tables.MIGRATIONS),
-    "billing": (billing, billing_tables.MIGRATIONS),
-    "warehouse": (warehouse, warehouse_tables.MIGRATIONS),
-    "delivery": (delivery, delivery_tables.MIGRATIONS),
-    "notifications": (notifications, notifications_tables.MIGRATIONS),
-}
+from shop.wiring import PARTICIPANTS
+from tests.shop.desks import AFAR, HERE, desks_of
 
 
 @dataclass
@@ -86,11 +68,11 @@ def wanted(login: str, **changed: Any) -> dict[str, Any]:
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
 
 
-@pytest.fixture
-def open_shop(tmp_path: Path) -> OpenShop:
+@pytest.fixture(params=[HERE, AFAR])
+def open_shop(tmp_path: Path, request: pytest.FixtureRequest) -> OpenShop:
     """Opens the shop on the test's data folder, as often as the test likes."""
     times = count(EPOCH, 3600.0)
-    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)))
+    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
 
 
 @pytest.fixture
@@ -104,9 +86,9 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def _open(folder: Path, runtime: VirtualRuntime) -> AsyncIterator[Shop]:
+async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
     transport = Losing(InProcess(), _nothing)
-    async with rooms_of(folder, runtime, transport) as (rooms, services):
+    async with rooms_of(folder, runtime, transport, where) as (rooms, services):
         storefront: Any = queue_saga.app(rooms)
         asgi = httpx.ASGITransport(storefront)
         async with httpx.AsyncClient(transport=asgi, base_url="http://arch.homework") as client:
@@ -115,23 +97,20 @@ async def _open(folder: Path, runtime: VirtualRuntime) -> AsyncIterator[Shop]:
 
 @asynccontextmanager
 async def rooms_of(
-    folder: Path, runtime: Runtime, transport: Transport
+    folder: Path, runtime: Runtime, transport: Transport, where: str = HERE
 ) -> AsyncIterator[tuple[queue_saga.Rooms, dict[str, Service]]]:
-    """Starts the services; stops them at the end."""
+    """Starts the services; stops them at the end. `where` their desks are: here, or behind a socket."""
     services: dict[str, Service] = {}
-    for name, (participant, migrations) in ROOMS.items():
-        storage = SqliteStorage(folder / f"{name}.db", migrations)
+    for name in ROOMS:
+        storage = SqliteStorage(folder / f"{name}.db", app.databases[name])
         await storage.migrate()
-        sagas = [place_order] if name == "orders" else []
+        participant, sagas = PARTICIPANTS.get(name), app.sagas.get(name, ())
         services[name] = Service(storage, transport, runtime, Signals(), participant=participant, definitions=sagas)
         await services[name].start()
-    intake = OrderIntake(services["orders"])
-    intake.start("orders intake")
-    storages = {name: services[name].storage for name in ("orders", "billing", "warehouse", "delivery")}
-    rooms = queue_saga.Rooms(**storages, intake=intake, runtime=runtime)
-    await queue_saga.prepare(rooms)
-    yield rooms, services
-    await intake.stop()
+    async with desks_of(services, where) as desks:
+        rooms = queue_saga.Rooms(desks.orders, desks.billing, desks.warehouse, desks.delivery, runtime)
+        await queue_saga.prepare(rooms)
+        yield rooms, services
     for service in services.values():
         await service.stop()
 

@@ -17,8 +17,10 @@ from amends.ports import Runtime
 from amends.service import Service
 from shop import order_script
 from shop.ops import saga_api
+from shop.ops.desks import SagasDesk
 from shop.ops.door import Door
 from shop.ops.sagas import Sagas
+from shop.orders.sagas import place_order
 from shop.servers import Edge, Servers
 from shop.storefronts import queue_saga
 from shop.web import build_app
@@ -61,7 +63,7 @@ async def listening(data: Path) -> AsyncIterator[AsyncioRuntime]:
 
 
 def _operators(services: dict[str, Service], runtime: Runtime) -> list[HTTPRouteHandler]:
-    return saga_api.routes(Sagas([services["orders"]], _no_cancel), runtime)
+    return saga_api.routes(Sagas({"orders": SagasDesk(services["orders"])}, [place_order], _no_cancel), runtime)
 
 
 async def _no_cancel(_: str) -> str | None:

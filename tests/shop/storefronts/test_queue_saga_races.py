@@ -15,7 +15,7 @@ async def race(shop: Shop, *orders: dict[str, Any]) -> Counter[str]:
     assert [answer.status_code for answer in answers] == [200] * len(orders)
     assert len({answer.json()["id"] for answer in answers}) == len(orders)
     await shop.runtime.settle()
-    async with shop.rooms.orders.reading() as reader:
+    async with shop.services["orders"].storage.reading() as reader:
         ids = [row[0] for row in await reader.fetch("select order_id from order_numbers")]
         ended = (await load(reader, ids)).values()
     return Counter(each.reason or each.status.value for each in ended)

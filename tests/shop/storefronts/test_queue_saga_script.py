@@ -2,7 +2,6 @@
 
 import pytest
 
-from shop.orders.tables import Product, put_product
 from tests.shop.storefronts.conftest import OpenShop, Shop, wanted
 
 BEFORE_LUNCH, AFTER_LUNCH = "2025-01-08 10:00:00", "2025-01-08 14:00:00"
@@ -123,8 +122,7 @@ async def test_ids_grow_and_products_are_listed_by_them(shop: Shop) -> None:
 
 async def test_product_that_was_not_stocked_yet_is_not_there(shop: Shop) -> None:
     """As after a crash between the catalogue's write and the warehouse's."""
-    async with shop.rooms.orders.transaction(shop.runtime.now()) as tx:
-        await put_product(tx, Product("queue-saga/2", "half a pear", 0), "queue-saga")
+    assert await shop.rooms.orders.add_product("half a pear", "queue-saga") == 2
     assert [each["id"] for each in await shop.answer("/stock")] == [1]
     assert (await shop.post("/orders/", **wanted("ann", id_product=2))).status_code == 404
     assert (await shop.post("/stock/register", description="pear", quantity=1)).json() == {"id": 3}

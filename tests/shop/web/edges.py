@@ -9,43 +9,31 @@ from typing import Any
 import httpx
 
 from amends.adapters.embedded import Embedded
-from amends.adapters.threads import Threads
 from amends.service import Service
+from shop.app import app as shop
 from shop.billing import api as billing_api
-from shop.billing.participant import billing
-from shop.billing.tables import MIGRATIONS as BILLING
 from shop.delivery import api as delivery_api
-from shop.delivery.participant import delivery
-from shop.delivery.tables import MIGRATIONS as DELIVERY
-from shop.delivery.tables import put_calendar, put_slot
-from shop.notifications.participant import notifications
-from shop.notifications.tables import MIGRATIONS as NOTIFICATIONS
-from shop.orders.participant import orders
-from shop.orders.sagas import cancel_order, place_order
-from shop.orders.tables import MIGRATIONS as ORDERS
-from shop.orders.tables import Product, products, put_product
+from shop.desks import ROOMS, Desks
+from shop.orders import api as orders_api
+from shop.orders.counter import Counter
+from shop.orders.desk import Product
 from shop.users import api as users_api
-from shop.users.accounts import Accounts
-from shop.users.passwords import Passwords
-from shop.users.sagas import open_wallet
-from shop.users.tables import MIGRATIONS as USERS
-from shop.users.tokens import Issuer, Verifier, load_keys, tokens_of
+from shop.users.tokens import Verifier, verifier_of
 from shop.warehouse import api as warehouse_api
-from shop.warehouse.participant import warehouse
-from shop.warehouse.tables import MIGRATIONS as WAREHOUSE
-from shop.warehouse.tables import put_stock
 from shop.web import Rates, Route, build_app, health
+from shop.wiring import PARTICIPANTS
+from tests.shop.desks import HERE, desks_of
 
 SLOT = "2034-05-26T16:00:00Z"
 
 
 @dataclass
 class Edges:
-    """`client` talks to the API; `services` are the rooms by name."""
+    """`client` talks to the API, which asks `desks`; `services` are the rooms behind them, by name."""
 
     home: Embedded
     services: dict[str, Service]
-    issuer: Issuer
+    desks: Desks
     verifier: Verifier
     client: httpx.AsyncClient
     stopping: bool = False
@@ -60,56 +48,44 @@ class Edges:
 
 
 @asynccontextmanager
-async def open_edges(folder: Path, rates: Rates | None = None) -> AsyncIterator[Edges]:
-    threads = Threads(2)
+async def open_edges(folder: Path, rates: Rates | None = None, where: str = HERE) -> AsyncIterator[Edges]:
+    """`where` the desks are that the API asks: here, or behind a socket."""
     async with Embedded(folder) as home:
-        services = await _services(home)
-        edges = await _edges(home, services, threads, rates)
-        async with edges.client:
-            yield edges
-    threads.close()
+        await open_services(home)
+        async with desks_of(home.services, where) as desks:
+            await _stock(desks)
+            edges = await _edges(home, desks, rates)
+            async with edges.client:
+                yield edges
 
 
-async def _services(home: Embedded) -> dict[str, Service]:
-    await home.add("billing", participant=billing, migrations=BILLING)
-    await home.add("warehouse", participant=warehouse, migrations=WAREHOUSE)
-    await home.add("delivery", participant=delivery, migrations=DELIVERY)
-    await home.add("notifications", participant=notifications, migrations=NOTIFICATIONS)
-    await home.add("orders", participant=orders, definitions=[place_order, cancel_order], migrations=ORDERS)
-    await home.add("users", definitions=[open_wallet], migrations=USERS)
-    await _stock(home)
-    return home.services
+async def open_services(home: Embedded) -> None:
+    """Every room's, as the shop has them."""
+    for name in ROOMS:
+        definitions, migrations = shop.sagas.get(name, ()), shop.databases[name]
+        await home.add(name, participant=PARTICIPANTS.get(name), definitions=definitions, migrations=migrations)
 
 
-async def _stock(home: Embedded) -> None:
-    now = home.runtime.now()
-    async with home.services["orders"].storage.transaction(now) as tx:
-        for sku, price in (("apple", 100), ("pear", 250)):
-            await put_product(tx, Product(sku, sku.title(), price))
-    async with home.services["warehouse"].storage.transaction(now) as tx:
-        await put_stock(tx, "apple", 100)
-    async with home.services["delivery"].storage.transaction(now) as tx:
-        await put_calendar(tx, "shop", None)
-        await put_slot(tx, "shop", SLOT, 3)
+async def _stock(desks: Desks) -> None:
+    await desks.orders.put_products([Product("apple", "Apple", 100), Product("pear", "Pear", 250)], "shop")
+    await desks.warehouse.put_stock({"apple": 100})
+    await desks.delivery.put_calendar("shop", None)
+    await desks.delivery.put_slots("shop", {SLOT: 3})
 
 
-async def _edges(home: Embedded, services: dict[str, Service], threads: Threads, rates: Rates | None) -> Edges:
-    issuer, verifier = tokens_of(await load_keys(services["users"]))
-    accounts = Accounts(services["users"], Passwords(threads))
-
-    async def catalogue() -> list[Product]:
-        async with services["orders"].storage.reading() as reader:
-            return await products(reader)
-
+async def _edges(home: Embedded, desks: Desks, rates: Rates | None) -> Edges:
+    verifier = await verifier_of(desks.users.jwks)
+    counter = Counter(desks.orders, home.runtime, verifier, rates or Rates())
     routes: list[Route] = [
-        *users_api.routes(accounts, issuer, verifier, home.runtime),
-        *billing_api.routes(services["billing"]),
-        *warehouse_api.routes(services["warehouse"], catalogue),
-        *delivery_api.routes(services["delivery"]),
-        *health.routes(lambda: list(services.values()), lambda: edges.stopping),
+        *users_api.routes(desks.users),
+        *billing_api.routes(desks.billing),
+        *warehouse_api.routes(desks.warehouse, lambda: desks.orders.products("shop")),
+        *delivery_api.routes(desks.delivery),
+        *orders_api.routes(desks.orders, counter),
+        *health.routes(desks.health, lambda: edges.stopping, home.runtime),
     ]
     app = build_app(routes, title="Shop", runtime=home.runtime, verifier=verifier, rates=rates, signals=home.signals)
-    edges = Edges(home, services, issuer, verifier, client_of(app))
+    edges = Edges(home, home.services, desks, verifier, client_of(app))
     return edges
 
 

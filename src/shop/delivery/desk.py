@@ -1,0 +1,41 @@
+"""What others may ask delivery directly: free couriers, bookings that stand, calendars and slots to set by hand."""
+
+from collections.abc import Mapping
+
+from amends.connections import Tx
+from amends.service import Service
+from shop.delivery import tables
+from shop.delivery.domain import Put, Slot
+from shop.delivery.tables import Booking
+
+__all__ = ["Booking", "DeliveryDesk", "Put", "Slot"]
+
+
+class DeliveryDesk:
+    """Delivery, for the shop's edges. A slot is a start time, RFC 3339 in UTC."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._storage = service.storage
+
+    async def slots(self, calendar: str, day: str) -> dict[str, Slot]:
+        """The slots that are known of a day (`2034-05-26`), by time."""
+        async with self._storage.reading() as reader:
+            return await tables.slots_of(reader, calendar, day)
+
+    async def bookings(self, calendar: str) -> list[Booking]:
+        """Those that stand, the oldest first."""
+        async with self._storage.reading() as reader:
+            return await tables.bookings_of(reader, calendar)
+
+    async def put_calendar(self, name: str, couriers: int | None) -> None:
+        """A calendar whose slots have so many couriers unless set; None: a slot has to be set before it is booked."""
+        await self._service.transact(lambda tx: tables.put_calendar(tx, name, couriers))
+
+    async def put_slots(self, calendar: str, couriers: Mapping[str, int]) -> dict[str, Put]:
+        """Sets the couriers of each slot, in one transaction; where more are booked it stays as it was."""
+
+        async def put(tx: Tx) -> dict[str, Put]:
+            return {slot: await tables.put_slot(tx, calendar, slot, count) for slot, count in sorted(couriers.items())}
+
+        return await self._service.transact(put)

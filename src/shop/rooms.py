@@ -1,0 +1,53 @@
+"""Opens rooms: what works beside a started service, and the desk in front of it. The same in every composition."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+from amends.service import Service
+from amends.timers import Ticker
+from shop.orders.cancelling import Cancelling
+from shop.orders.desk import OrdersDesk
+from shop.orders.placing import OrderIntake
+from shop.orders.waiting import Waiting
+from shop.payments.caller import Caller, Gateway
+from shop.payments.desk import PaymentsDesk
+from shop.users.accounts import Accounts
+from shop.users.desk import UsersDesk
+from shop.users.passwords import Offload, Passwords
+from shop.users.tokens import Issuer, load_keys
+
+
+class OpenOrders(NamedTuple):
+    """The desk, and who waits there: `waiting.end` lets them go, before the servers stop."""
+
+    desk: OrdersDesk
+    waiting: Waiting
+
+
+def open_orders(
+    service: Service, undo: AsyncExitStack, after: Callable[[], Awaitable[None]] | None = None
+) -> OpenOrders:
+    """The intake of orders, which waits for `after` before each batch; the second sagas of cancelled ones."""
+    intake = OrderIntake(service, after)
+    intake.start("order intake")
+    undo.push_async_callback(intake.stop)
+    ticker = Ticker([Cancelling(service).begin_wanted], service.runtime, service.signals)
+    ticker.start("cancelling")
+    undo.callback(ticker.stop)
+    waiting = Waiting(service)
+    return OpenOrders(OrdersDesk(service, intake, waiting), waiting)
+
+
+async def open_users(service: Service, offload: Offload) -> UsersDesk:
+    """Makes the first key to sign tokens with, where there is none."""
+    keys = await load_keys(service)
+    return UsersDesk(service, Accounts(service, Passwords(offload)), Issuer(keys[-1]))
+
+
+def open_payments(service: Service, undo: AsyncExitStack, gateway: Gateway) -> PaymentsDesk:
+    """The calls of the card gateway."""
+    caller = Caller(service, gateway)
+    caller.start("payments")
+    undo.push_async_callback(caller.stop)
+    return PaymentsDesk(service)
