@@ -72,7 +72,7 @@ class AskedRoom:
 
     async def do(self, work: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Runs one of the room's own functions in a transaction."""
-        async with self.storage.transaction(self.runtime.time) as tx:
+        async with self.service.transaction() as tx:
             return await work(tx, *arguments)
 
     async def see(self, look: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:

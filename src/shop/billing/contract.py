@@ -1,6 +1,9 @@
-"""What others may ask billing, and what it answers. Amounts are in minor units; `hold` is made by who asks."""
+"""What others may ask billing, what it answers, and what it tells everybody. Amounts are in minor units.
 
-from amends import Command, Refusal, Reply
+Ids of holds are made by who asks. The key of an event is its wallet.
+"""
+
+from amends import Command, Event, Refusal, Reply
 
 
 class BillingCommand(Command):
@@ -51,3 +54,19 @@ class InsufficientFunds(Refusal): ...
 
 class HoldGone(Refusal):
     """The hold is not there, or not in a state in which this can be done."""
+
+
+class BillingEvent(Event):
+    topic = "billing.events"
+    wallet_id: str
+
+
+class WalletIsOpen(BillingEvent): ...
+
+
+class MoneyPaidIn(BillingEvent):
+    """`balance_minor` is what is in the wallet afterwards."""
+
+    deposit_id: str
+    amount_minor: int
+    balance_minor: int

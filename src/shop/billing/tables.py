@@ -11,6 +11,7 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
+from shop.billing.contract import MoneyPaidIn, WalletIsOpen
 from shop.billing.domain import Balance, Hold, HoldState, is_amount
 
 EXTERNAL = "external"
@@ -139,13 +140,16 @@ class Entry(NamedTuple):
 
 
 async def open_wallet(tx: Tx, wallet_id: str, scope: str = "") -> bool:
-    """Opens an empty wallet; returns False when there is one already. `scope` says whose lists show it.
+    """Opens an empty wallet and tells so; returns False when there is one already. `scope` says whose lists show it.
 
     Raises `ValueError` for the id of one of billing's own accounts.
     """
     if wallet_id in (EXTERNAL, REVENUE):
         raise ValueError(f"account {wallet_id!r} is billing's own: choose another id for the wallet")
-    return await tx.run(insert_wallet, (wallet_id, scope)) == 1
+    if await tx.run(insert_wallet, (wallet_id, scope)) == 0:
+        return False
+    tx.tell(WalletIsOpen(wallet_id), key=wallet_id)
+    return True
 
 
 async def wallet(reader: Reader, wallet_id: str) -> Balance | None:
@@ -154,7 +158,7 @@ async def wallet(reader: Reader, wallet_id: str) -> Balance | None:
 
 
 async def deposit(tx: Tx, deposit_id: str, wallet_id: str, amount_minor: int) -> Balance | None:
-    """Puts money into a wallet, once a deposit id; returns the balance afterwards, None when there is no such wallet.
+    """Puts money into a wallet and tells so, once a deposit id; returns the balance, None when there is no such wallet.
 
     Raises `ValueError` unless 0 < amount_minor <= 10**12.
     """
@@ -163,9 +167,13 @@ async def deposit(tx: Tx, deposit_id: str, wallet_id: str, amount_minor: int) ->
     if await wallet(tx, wallet_id) is None:
         return None
     made = Transfer(deposit_id, EXTERNAL, wallet_id, amount_minor, "deposit", tx.now)
-    if await tx.run(insert_transfer, made):
+    fresh = await tx.run(insert_transfer, made)
+    if fresh:
         await change_accounts(tx, {EXTERNAL: Balance(-amount_minor, 0), wallet_id: Balance(amount_minor, 0)})
-    return await wallet(tx, wallet_id)
+    after = await wallet(tx, wallet_id)
+    if fresh and after is not None:
+        tx.tell(MoneyPaidIn(wallet_id, deposit_id, amount_minor, after.balance_minor), key=wallet_id)
+    return after
 
 
 async def entries(reader: Reader, wallet_id: str, limit: int, after: str | None = None) -> list[Entry]:

@@ -14,4 +14,14 @@ class Notify(NotificationsCommand):
     message: str
 
 
+class NoteContact(NotificationsCommand):
+    """Where to reach a user from now on."""
+
+    user_id: str
+    email: str
+
+
 class Notified(Reply): ...
+
+
+class ContactNoted(Reply): ...

@@ -11,3 +11,15 @@ class Notification(NamedTuple):
     email: str
     message: str
     at: float
+
+
+def paid_in(amount_minor: int, balance_minor: int) -> str:
+    """
+    >>> paid_in(10020, 5130)
+    '100.20 was paid into your wallet; it holds 51.30 now.'
+    """
+    return f"{_shown(amount_minor)} was paid into your wallet; it holds {_shown(balance_minor)} now."
+
+
+def _shown(minor: int) -> str:
+    return f"{minor // 100}.{minor % 100:02}"

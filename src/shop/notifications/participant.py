@@ -1,11 +1,15 @@
-"""What notifications does when it is asked."""
+"""What notifications does when it is asked, and when it hears of something.
+
+A wallet has the id of its user. Who has left no address is told nothing.
+"""
 
 from collections.abc import Sequence
 
 from amends import Participant, Tx
-from shop.notifications.contract import Notified, Notify
-from shop.notifications.domain import Notification
-from shop.notifications.tables import insert_notifications
+from shop.billing.contract import MoneyPaidIn, WalletIsOpen
+from shop.notifications.contract import ContactNoted, NoteContact, Notified, Notify
+from shop.notifications.domain import Notification, paid_in
+from shop.notifications.tables import contact_of, insert_notifications, note_contact
 
 notifications = Participant("notifications")
 
@@ -16,6 +20,29 @@ _NOTIFIED = Notified()
 async def notify(tx: Tx, commands: Sequence[Notify]) -> list[Notified]:
     await insert_notifications(tx, [_kept(each, tx.now) for each in commands])
     return [_NOTIFIED] * len(commands)
+
+
+@notifications.handles(NoteContact)
+async def note(tx: Tx, command: NoteContact) -> ContactNoted:
+    await note_contact(tx, command.user_id, command.email)
+    return ContactNoted()
+
+
+@notifications.hears(WalletIsOpen)
+async def hear_of_wallet(tx: Tx, event: WalletIsOpen) -> None:
+    await _tell(tx, f"{event.wallet_id}/open", event.wallet_id, "Your wallet is open.")
+
+
+@notifications.hears(MoneyPaidIn)
+async def hear_of_money(tx: Tx, event: MoneyPaidIn) -> None:
+    message = paid_in(event.amount_minor, event.balance_minor)
+    await _tell(tx, f"{event.deposit_id}/paid-in", event.wallet_id, message)
+
+
+async def _tell(tx: Tx, id: str, user_id: str, message: str) -> None:
+    email = await contact_of(tx, user_id)
+    if email is not None:
+        await insert_notifications(tx, [Notification(id, user_id, email, message, tx.now)])
 
 
 def _kept(command: Notify, now: float) -> Notification:

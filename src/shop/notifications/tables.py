@@ -23,6 +23,18 @@ MIGRATIONS = (
             "create index notifications_by_user on notifications (user_id, at, id)",
         ),
     ),
+    Migration(
+        2,
+        "contacts",
+        (
+            """
+            create table contacts (
+                user_id text primary key,
+                email text not null
+            )
+            """,
+        ),
+    ),
 )
 
 insert_notification = """
@@ -35,6 +47,22 @@ select id, user_id, email, message, at from notifications
 where user_id = :user_id
 order by at, id
 """
+
+put_contact = """
+insert into contacts (user_id, email) values (:user_id, :email)
+on conflict (user_id) do update set email = excluded.email
+"""
+select_contact = "select email from contacts where user_id = :user_id"
+
+
+async def note_contact(tx: Tx, user_id: str, email: str) -> None:
+    """The last address that was given counts."""
+    await tx.run(put_contact, (user_id, email))
+
+
+async def contact_of(reader: Reader, user_id: str) -> str | None:
+    rows = await reader.fetch(select_contact, (user_id,))
+    return rows[0][0] if rows else None
 
 
 async def insert_notifications(tx: Tx, notifications: Sequence[Notification]) -> int:

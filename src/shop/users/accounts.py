@@ -71,7 +71,7 @@ class Accounts:
         async with self._storage.transaction(self._runtime.now()) as tx:
             if not await add_user(tx, user, hashed):
                 raise _taken()
-            await self._coordinator.start(tx, open_wallet, [Begin(SagaId(user.id), NewUser(user.id))])
+            await self._coordinator.start(tx, open_wallet, [Begin(SagaId(user.id), NewUser(user.id, user.email))])
 
 
 def _taken() -> Problem:
