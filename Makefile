@@ -3,15 +3,18 @@
 BIN := .venv/bin
 CODE = $(wildcard src tests tools bench examples)
 
-.PHONY: help setup up order test check format bench servers lock clean
+.PHONY: help setup up up-distributed order test check format bench servers lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/dev.stamp ## make .venv from the locked requirements, for running and for development
 
 up: .venv/runtime.stamp ## run the shop in the foreground; Ctrl-C stops it
 	@exec $(BIN)/python tools/foreground.py $(BIN)/shop up $(ARGS)
+
+up-distributed: .venv/dev.stamp ## run PostgreSQL, Kafka, Debezium and a process for each service; Ctrl-C stops them
+	@exec $(BIN)/python tools/foreground.py $(BIN)/python -m tools.distributed up $(ARGS)
 
 order: .venv/runtime.stamp ## place orders in the running shop and show what came of them
 	@exec $(BIN)/shop order $(ARGS)

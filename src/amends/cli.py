@@ -1,8 +1,8 @@
 """The command `amends`: look at sagas from outside, mend them, check and migrate their data.
 
-It works on the data folder of a program that is described by an `amends.app.App`, beside the running program or
-without it. Exit code 0: done; 1: the answer is no (an invariant is broken, a mend is impossible, the folder is in
-use); 2: it can't be done as it was asked.
+It works on the databases of a program that is described by an `amends.app.App`, in a data folder or on a server,
+beside the running program or without it. Exit code 0: done; 1: the answer is no (an invariant is broken, a mend is
+impossible, the folder is in use); 2: it can't be done as it was asked.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.sqlite.visitor import Visitor
 from amends.app import App
-from amends.commands import data_folder, definitions, looking, mends, one_saga
-from amends.commands.command import NO, UNUSABLE, Command, Desk, Unusable
+from amends.commands import cdc, data_folder, definitions, looking, mends, one_saga
+from amends.commands.command import NO, UNUSABLE, Command, Desk, Home, Unusable
 from amends.commands.screen import Screen
 from amends.errors import AmendsError, CannotMend, InUse
 
-_GROUPS = (looking, one_saga, mends, definitions, data_folder)
+_GROUPS = (looking, one_saga, mends, definitions, data_folder, cdc)
 COMMANDS = {command.name: command for group in _GROUPS for command in group.COMMANDS}
 
 
@@ -44,16 +44,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(command: Command, options: argparse.Namespace) -> int:
-    app = load_app(getattr(options, "app", None) or os.environ.get("AMENDS_APP") or _configured())
-    folder = Path(getattr(options, "data", None) or os.environ.get("AMENDS_DATA") or "data")
+    named = getattr(options, "app", None) or os.environ.get("AMENDS_APP") or _configured()
+    app = App({}, {}) if command.alone else load_app(named)
     screen = Screen(getattr(options, "json", False))
-    desk = Desk(app, Visitor(folder, app.databases), screen, AsyncioRuntime())
-    return await command.run(desk, options)
+    return await command.run(Desk(app, _home(app, options), screen, AsyncioRuntime()), options)
+
+
+def _home(app: App, options: argparse.Namespace) -> Home:
+    """A server when one is named, else a data folder."""
+    data, dsn = getattr(options, "data", None), getattr(options, "dsn", None) or os.environ.get("AMENDS_DSN")
+    if dsn and not data:
+        from amends.adapters.postgres.visitor import PostgresVisitor  # noqa: PLC0415 its driver is optional
+
+        return PostgresVisitor(dsn, app.databases)
+    return Visitor(Path(data or os.environ.get("AMENDS_DATA") or "data"), app.databases)
 
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--data", metavar="DIR", help="the data folder (default: $AMENDS_DATA, else ./data)")
+    common.add_argument(
+        "--dsn", metavar="DSN", help="a server instead: postgresql://…/{database} (default: $AMENDS_DSN)"
+    )
     common.add_argument("--app", metavar="MODULE:NAME", help="the program (default: $AMENDS_APP, else pyproject.toml)")
     common.add_argument("--json", action="store_true", help="print JSON")
     parser = argparse.ArgumentParser(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from shop.serve_command import add_serve
 from shop.settings import PORTS, Settings
 
 
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     order = commands.add_parser("order", help="place four orders in the running shop", epilog="example: shop order")
     order.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="data folder of the shop")
     order.set_defaults(run=_order)
+    add_serve(commands)
     return top
 
 

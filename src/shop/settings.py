@@ -1,9 +1,13 @@
 """What can be set, by the command line."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 PORTS = {"api": 8080, "ops": 8090, "queue-saga": 8101}
+GATEWAY, FRONT = "gateway", "front"
+DATABASE = "{database}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,33 @@ class Settings:
     def port(self, edge: str) -> int:
         """The port of an edge; internal ones take any that is free."""
         return dict(self.ports).get(edge, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """One process of the distributed shop.
+
+    `room` is what it serves. `postgres` is a DSN with `{database}` in place of the database's name, `kafka` is
+    `host:port`, `prefix` goes before the names of topics. `rooms` says where the other rooms answer calls, `token` is
+    what all processes of one shop know. `outbox`: whether the room sends its messages itself (`relay`), or Debezium
+    reads them (`events`). `port` is for calls, health and metrics; `ports` are the edges'.
+    """
+
+    room: str
+    postgres: str
+    kafka: str
+    token: str = field(repr=False)
+    rooms: Mapping[str, str]
+    gateway: str = ""
+    prefix: str = ""
+    outbox: Literal["relay", "events"] = "relay"
+    host: str = "127.0.0.1"
+    port: int = 0
+    ports: tuple[tuple[str, int], ...] = tuple(PORTS.items())
+    limit: int = 20_000
+    data: Path = Path("data")
+    seed: bool = False
+
+    def dsn(self, room: str) -> str:
+        """Of a room's own database."""
+        return self.postgres.replace(DATABASE, room)

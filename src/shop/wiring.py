@@ -10,7 +10,6 @@ from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import DataFolder, SqliteStorage
 from amends.adapters.threads import Threads
 from amends.audit import Finding
-from amends.participant import Participant
 from amends.service import Service
 from amends.signals import Signals
 from amends.timers import Ticker
@@ -18,35 +17,21 @@ from shop import edges, seeds
 from shop.addresses import Addresses
 from shop.app import app
 from shop.billing.desk import BillingDesk
-from shop.billing.participant import billing
 from shop.delivery.desk import DeliveryDesk
-from shop.delivery.participant import delivery
 from shop.desks import COORDINATING, Desks
 from shop.edges import Parts
 from shop.notifications.desk import NotificationsDesk
-from shop.notifications.participant import notifications
 from shop.ops.desks import HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
 from shop.ops.metrics import Meter
-from shop.orders.participant import orders
+from shop.participants import PARTICIPANTS
 from shop.payments.gateway_client import HttpGateway
-from shop.payments.participant import payments
 from shop.rooms import open_orders, open_payments, open_users
 from shop.servers import Servers
 from shop.settings import Settings
 from shop.storefronts import queue_saga
 from shop.users.tokens import verifier_of
 from shop.warehouse.desk import WarehouseDesk
-from shop.warehouse.participant import warehouse
-
-PARTICIPANTS: dict[str, Participant] = {
-    "orders": orders,
-    "billing": billing,
-    "payments": payments,
-    "warehouse": warehouse,
-    "delivery": delivery,
-    "notifications": notifications,
-}
 
 
 class Shop:

@@ -2,10 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
-from typing import NamedTuple
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple, Protocol
 
-from amends.adapters.sqlite.visitor import Visitor
 from amends.app import App
 from amends.commands.screen import Screen
 from amends.errors import AmendsError
@@ -20,18 +19,31 @@ class Unusable(AmendsError):
     """The command can't be carried out as it was given."""
 
 
+class Home(Protocol):
+    """Where a program's databases are: a data folder, or a server."""
+
+    def open(self) -> AbstractAsyncContextManager[dict[str, Storage]]:
+        """The storages by name."""
+
+    def owner(self) -> str | None:
+        """Who carries out what is asked; None: nobody at the moment."""
+
+    async def migrate(self) -> list[str]:
+        """Applies what is missing; returns what was applied."""
+
+
 class Desk(NamedTuple):
-    """Where a command works: the program's `App`, the data folder, the screen, the clock."""
+    """Where a command works: the program's `App`, its databases, the screen, the clock."""
 
     app: App
-    folder: Visitor
+    home: Home
     screen: Screen
     runtime: Runtime
 
     @asynccontextmanager
     async def sagas(self) -> AsyncIterator[dict[str, Storage]]:
         """The storages that hold sagas, by name."""
-        async with self.folder.open() as storages:
+        async with self.home.open() as storages:
             yield {name: storages[name] for name in self.app.sagas}
 
 
@@ -40,13 +52,14 @@ def _no_options(_: ArgumentParser) -> None:
 
 
 class Command(NamedTuple):
-    """`run` returns the exit code, `options` declares the arguments."""
+    """`run` returns the exit code, `options` declares the arguments. `alone`: without a program."""
 
     name: str
     help: str
     example: str
     run: Callable[[Desk, Namespace], Awaitable[int]]
     options: Callable[[ArgumentParser], None] = _no_options
+    alone: bool = False
 
 
 async def find_saga(storages: dict[str, Storage], id: str) -> tuple[str, Instance] | None:

@@ -1,4 +1,4 @@
-"""Commands on the whole data folder: migrate, check."""
+"""Commands on all of a program's databases: migrate, check."""
 
 from argparse import Namespace
 
@@ -8,13 +8,13 @@ from amends.commands.screen import clean, styled
 
 
 async def _migrate(desk: Desk, _: Namespace) -> int:
-    applied = await desk.folder.migrate()
+    applied = await desk.home.migrate()
     desk.screen.show(applied, [(line,) for line in applied], (), (), "every database has the schema of this program")
     return OK
 
 
 async def _check(desk: Desk, _: Namespace) -> int:
-    async with desk.folder.open() as storages:
+    async with desk.home.open() as storages:
         findings = await audit(desk.app, storages, desk.runtime.now())
     if desk.screen.json:
         desk.screen.data([each._asdict() for each in findings])
@@ -35,5 +35,5 @@ async def _check(desk: Desk, _: Namespace) -> int:
 
 COMMANDS = (
     Command("migrate", "bring every database to this program's schema", "amends migrate --data data", _migrate),
-    Command("check", "is everything in the data folder consistent?", "amends check --json", _check),
+    Command("check", "is everything in the databases consistent?", "amends check --json", _check),
 )

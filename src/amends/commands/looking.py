@@ -135,7 +135,7 @@ async def _parked(desk: Desk, _: Namespace) -> int:
 async def _parked_messages(desk: Desk) -> list[tuple[str, Parked]]:
     """With the names of their databases."""
     found: list[tuple[str, Parked]] = []
-    async with desk.folder.open() as storages:
+    async with desk.home.open() as storages:
         for database, storage in storages.items():
             async with storage.reading() as reader:
                 found += [(database, each) for each in await storage.parking.all(reader, _MOST)]

@@ -57,7 +57,7 @@ async def _mend(action: Action, desk: Desk, options: Namespace) -> int:
     if not options.why.strip():
         raise Unusable("--why is empty: say why, it is recorded")
     who = options.who or _login()
-    async with desk.folder.open() as storages:
+    async with desk.home.open() as storages:
         coordinating = {name: storages[name] for name in desk.app.sagas}
         targets = await _targets(desk, coordinating, options)
         if targets is None and action is Action.RETRY:
@@ -101,13 +101,13 @@ async def _results(desk: Desk, asked: list[Asked], wait_s: float) -> dict[str, s
                 async with storage.reading() as reader:
                     closed = [row for row in await storage.mends.of_saga(reader, each.saga) if row.applied_at]
                 results |= {row.id: row.result for row in closed if row.id == each.id}
-        if len(results) == len(asked) or desk.folder.owner() is None or desk.runtime.now() >= until:
+        if len(results) == len(asked) or desk.home.owner() is None or desk.runtime.now() >= until:
             return results
         await desk.runtime.sleep(_POLL_S)
 
 
 def _show(desk: Desk, asked: list[Asked], results: dict[str, str]) -> int:
-    waiting = AT_START if desk.folder.owner() is None else NOT_YET
+    waiting = AT_START if desk.home.owner() is None else NOT_YET
     told = [each._replace(result=results.get(each.id, waiting)) for _, each in asked]
     rows = [(each.saga, each.action, each.result) for each in told]
     desk.screen.show([each._asdict() for each in told], rows, (), keep=(0, 1), none="no saga is stuck")
@@ -129,7 +129,7 @@ async def _retry_message(desk: Desk, storages: dict[str, Storage], id: str, wait
 
 async def _outcome(desk: Desk, storage: Storage, id: str, wait_s: float) -> str:
     until = desk.runtime.now() + wait_s
-    while desk.folder.owner() is not None:
+    while desk.home.owner() is not None:
         row = await _parked(storage, id)
         if row is None:
             return DONE

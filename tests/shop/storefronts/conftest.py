@@ -20,8 +20,8 @@ from amends.testing.faults import Losing
 from amends.testing.runtime import EPOCH, VirtualRuntime
 from shop.app import app
 from shop.desks import ROOMS
+from shop.participants import PARTICIPANTS
 from shop.storefronts import queue_saga
-from shop.wiring import PARTICIPANTS
 from tests.shop.desks import AFAR, HERE, desks_of
 
 

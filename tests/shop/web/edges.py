@@ -17,11 +17,11 @@ from shop.desks import ROOMS, Desks
 from shop.orders import api as orders_api
 from shop.orders.counter import Counter
 from shop.orders.desk import Product
+from shop.participants import PARTICIPANTS
 from shop.users import api as users_api
 from shop.users.tokens import Verifier, verifier_of
 from shop.warehouse import api as warehouse_api
 from shop.web import Rates, Route, build_app, health
-from shop.wiring import PARTICIPANTS
 from tests.shop.desks import HERE, desks_of
 
 SLOT = "2034-05-26T16:00:00Z"

@@ -1,0 +1,220 @@
+"""The composition root of the distributed shop: one room in this process, PostgreSQL and Kafka beneath it.
+
+What a room is does not change: the same participant, desk and sagas as in `wiring`. Its neighbours are asked through
+the desks that they serve (`shop.calls`), commands and replies go by Kafka. Two processes have no room of their own:
+`front` serves the operator's edge and the storefronts, `gateway` is the simulated card provider.
+"""
+
+import gc
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from secrets import token_urlsafe
+from typing import cast
+
+from amends.adapters.asyncio_runtime import AsyncioRuntime
+from amends.adapters.captured import Captured
+from amends.adapters.kafka import Kafka, KafkaSettings
+from amends.adapters.postgres import PostgresStorage
+from amends.adapters.postgres.outbox_events import Pruning
+from amends.adapters.threads import Threads
+from amends.audit import Finding
+from amends.ports import Transport
+from amends.service import Service
+from amends.signals import Signals
+from shop import edges, seeds
+from shop.app import app
+from shop.billing.desk import BillingDesk
+from shop.calls import Client, serve
+from shop.delivery.desk import DeliveryDesk
+from shop.desks import COORDINATING, Desks, remote_desks, served
+from shop.edges import Parts
+from shop.notifications.desk import NotificationsDesk
+from shop.ops import metrics
+from shop.ops.desks import HealthDesk, SagasDesk
+from shop.ops.door import Door, load_token
+from shop.ops.metrics import Meter
+from shop.orders.desk import OrdersDesk
+from shop.participants import PARTICIPANTS
+from shop.patience import patiently
+from shop.payments.gateway_client import HttpGateway
+from shop.rooms import open_orders, open_payments, open_users
+from shop.servers import Edge, Servers
+from shop.settings import GATEWAY, ServeSettings
+from shop.storefronts import queue_saga
+from shop.users.tokens import verifier_of
+from shop.warehouse.desk import WarehouseDesk
+from shop.web import build_app
+from shop.web import health as web_health
+from shop.web.asgi import App
+
+ADDRESSES = [*PARTICIPANTS, *(f"{name}.coordinator" for name in COORDINATING)]
+TOPICS = sorted({topic for participant in PARTICIPANTS.values() for topic in participant.topics})
+SERVICES = tuple(name for name in app.databases if name != GATEWAY)
+
+
+class ShopProcess:
+    """One process of the distributed shop. `start` returns when it serves; `stop` when everything is at rest."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.runtime = AsyncioRuntime()
+        self.signals = Signals()
+        self.addresses: dict[str, str] = {}
+        self.operator_token = ""
+        self.stopping = False
+        self._settings = settings
+        self._undo = AsyncExitStack()
+        self._client = Client(self.runtime, settings.token)
+
+    async def start(self) -> None:
+        """Goes on with what was in flight, serves. On failure everything is closed again."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        self.stopping = True
+        await self._undo.aclose()
+
+    async def _start(self) -> None:
+        match self._settings.room:
+            case "gateway":
+                await self._open_gateway()
+            case "front":
+                await self._open_front()
+            case _:
+                await self._open_room()
+        _settle_memory()
+
+    async def _open_gateway(self) -> None:
+        storage = await self._storage(GATEWAY)
+        closing = self.runtime.signal()
+        servers = self._servers()
+        self._undo.callback(closing.set)
+        edge = edges.gateway(storage, self.runtime, closing)
+        self.addresses[GATEWAY] = await servers.start(edge, self._settings.host, self._settings.port)
+
+    async def _open_room(self) -> None:
+        """The service first: whoever finds the room finds it ready."""
+        room = self._settings.room
+        service = await self._service(room)
+        meter = Meter([service], self.signals, self.runtime)
+        desk = await self._desk(service)
+        health = HealthDesk(service)
+        sagas = SagasDesk(service) if service.coordinator is not None else None
+        behind = build_app(
+            [*web_health.routes({room: health}, lambda: self.stopping, self.runtime), metrics.route(meter)],
+            title=room,
+            base="",
+            runtime=self.runtime,
+            signals=self.signals,
+        )
+        calls = serve(served(room, desk, health, sagas), self._settings.token, self.signals, cast(App, behind))
+        servers = self._servers()
+        self.addresses[room] = await servers.start(Edge(room, calls), self._settings.host, self._settings.port)
+        if isinstance(desk, OrdersDesk):
+            await self._serve(servers, [edges.api(await self._parts(self._remote()._replace(orders=desk), meter))])
+
+    async def _open_front(self) -> None:
+        desks = self._remote()
+        self.operator_token = load_token(self._settings.data / "operator.token", token_urlsafe)
+        meter = Meter([], self.signals, self.runtime)
+        parts = await self._parts(desks, meter)
+        if self._settings.seed:
+            await patiently(lambda: seeds.sow(desks, self.runtime.now()), self.runtime)
+        await patiently(lambda: queue_saga.prepare(edges.queue_saga_rooms(parts)), self.runtime)
+        await self._serve(self._servers(), [*edges.storefronts(parts), edges.ops(parts)])
+
+    async def _service(self, room: str) -> Service:
+        settings = self._settings
+        storage = await self._storage(room)
+        kafka = Kafka(KafkaSettings(bootstrap=settings.kafka, prefix=settings.prefix), self.signals)
+        self._undo.push_async_callback(kafka.close)
+        await kafka.check([*ADDRESSES, *TOPICS])
+        captured = settings.outbox == "events"
+        transport: Transport = Captured(kafka, storage) if captured else kafka
+        service = Service(
+            storage,
+            transport,
+            self.runtime,
+            self.signals,
+            participant=PARTICIPANTS.get(room),
+            definitions=app.sagas.get(room, ()),
+            limit=settings.limit,
+            chores=[Pruning(storage, storage.events, self.runtime.now)] if captured else [],
+        )
+        await service.start()
+        self._undo.push_async_callback(service.stop)
+        return service
+
+    async def _storage(self, name: str) -> PostgresStorage:
+        settings = self._settings
+        outbox = settings.outbox if name in SERVICES else "relay"
+        storage = PostgresStorage(settings.dsn(name), app.databases[name], name=name, outbox=outbox)
+        self._undo.push_async_callback(storage.close)
+        await storage.migrate()
+        return storage
+
+    async def _desk(self, service: Service) -> object:
+        """What stands in front of the room, with what works beside it, started."""
+        match service.name:
+            case "orders":
+                opened = open_orders(service, self._undo)
+                self._undo.callback(opened.waiting.end)
+                return opened.desk
+            case "users":
+                threads = Threads(2)
+                self._undo.callback(threads.close)
+                return await open_users(service, threads)
+            case "payments":
+                return open_payments(service, self._undo, HttpGateway(self._settings.gateway, self.runtime))
+            case _:
+                return _PLAIN[service.name](service)
+
+    def _remote(self) -> Desks:
+        """The desks of the other rooms; whoever waits behind one is let go when this process closes."""
+        self._undo.push_async_callback(self._client.close)
+        self._undo.callback(self._client.let_go)
+        return remote_desks(self._settings.rooms, self._client)
+
+    async def _parts(self, desks: Desks, meter: Meter) -> Parts:
+        verifier = await patiently(lambda: verifier_of(desks.users.jwks), self.runtime)
+        door, runtime, signals = Door(self.operator_token), self.runtime, self.signals
+        return Parts(
+            desks, verifier, door, meter, self._check, lambda: self.stopping, self._client.let_go, runtime, signals
+        )
+
+    async def _check(self) -> list[Finding]:
+        """The invariants, on a snapshot of each database: the auditor reads them all."""
+        async with AsyncExitStack() as stack:
+            readers = {}
+            for name in app.databases:
+                storage = PostgresStorage(self._settings.dsn(name), app.databases[name], name=name)
+                stack.push_async_callback(storage.close)
+                readers[name] = await stack.enter_async_context(storage.reading())
+            return [finding for check in app.checks for finding in await check(readers)]
+
+    def _servers(self) -> Servers:
+        servers = Servers(self.runtime)
+        self._undo.push_async_callback(servers.stop)
+        return servers
+
+    async def _serve(self, servers: Servers, served: list[Edge]) -> None:
+        for edge in served:
+            port = dict(self._settings.ports).get(edge.name, 0)
+            self.addresses[edge.name] = await servers.start(edge, self._settings.host, port)
+
+
+_PLAIN: Mapping[str, type] = {
+    "billing": BillingDesk,
+    "warehouse": WarehouseDesk,
+    "delivery": DeliveryDesk,
+    "notifications": NotificationsDesk,
+}
+
+
+def _settle_memory() -> None:
+    """What has been loaded by now stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,11 @@
+"""The distributed shop on one machine, without containers: real servers, and a process for each service.
+
+async with Distributed(folder) as shop:
+    await shop.kill("billing")
+    await shop.start_service("billing")
+"""
+
+from tools.distributed.service import ServiceProcess
+from tools.distributed.shop import Distributed, Options
+
+__all__ = ["Distributed", "Options", "ServiceProcess"]

@@ -1,0 +1,174 @@
+"""PostgreSQL, Kafka, Connect and every service, each a process of this machine."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from amends.adapters.kafka import KafkaSettings, create_topics
+from amends.adapters.postgres import PostgresStorage
+from amends.adapters.postgres.database import ensure_database
+from amends.adapters.postgres.debezium import connector, slot_name
+from shop.app import app
+from shop.serve_command import PROCESSES, ROOMS
+from shop.serving import ADDRESSES, TOPICS
+from tools.distributed.service import ServiceProcess
+from tools.servers import Connect, Kafka, Postgres, fetch
+from tools.servers.ports import free_port
+from tools.servers.postgres import programs
+from tools.servers.process import Server
+
+PORTS = {"api": 8080, "ops": 8090, "queue-saga": 8101}
+CAPTURED = "billing"
+EDGES = {"orders": ("api",), "front": ("ops", "queue-saga")}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`postgres` is a version, 0 the newest here; `partitions` of each topic; `copies` of a room besides one.
+
+    `cdc`: Debezium reads billing's outbox. `ports` of the edges, 0 takes free ones.
+    """
+
+    postgres: int = 0
+    partitions: int = 4
+    copies: tuple[tuple[str, int], ...] = ()
+    cdc: bool = True
+    ports: tuple[tuple[str, int], ...] = tuple((name, 0) for name in PORTS)
+    seed: bool = True
+
+
+class Distributed:
+    """The whole shop in `folder`; `say` is told of each part that is ready."""
+
+    def __init__(self, folder: Path, options: Options = Options(), say: Callable[[str], None] = lambda _: None) -> None:
+        self.folder = folder.absolute()
+        self.options = options
+        self.postgres = Postgres(self.folder / "postgres", options.postgres or max(programs()))
+        self.kafka = Kafka(self.folder / "kafka")
+        self.connect = Connect(self.folder / "connect", self.kafka)
+        self.services: dict[str, ServiceProcess] = {}
+        self.addresses: dict[str, str] = {}
+        self._say = say
+        self._token = ""
+        self._undo = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def dsn(self) -> str:
+        """With `{database}` in place of a database's name."""
+        return self.postgres.dsn("{database}")
+
+    @property
+    def operator_token(self) -> str:
+        return (self.folder / "operator.token").read_text().strip()
+
+    async def start(self) -> None:
+        """Return when every part can do its work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._token = _kept(self.folder / "calls.token")
+        await fetch()
+        await self._start_servers()
+        await asyncio.gather(*(ensure_database(self.postgres.dsn(name)) for name in app.databases))
+        await create_topics(
+            KafkaSettings(bootstrap=self.kafka.bootstrap), [*ADDRESSES, *TOPICS], self.options.partitions
+        )
+        if self.options.cdc:
+            await self._capture(CAPTURED)
+        self._make_services()
+        await self._start_services()
+        self._publish()
+
+    async def stop(self) -> None:
+        """In order: services first, then what they stand on."""
+        await asyncio.gather(*(each.stop() for each in self.services.values()))
+        await self._undo.aclose()
+        (self.folder / "addresses.json").unlink(missing_ok=True)
+
+    async def _start_servers(self) -> None:
+        servers: list[Server] = [self.postgres, self.kafka, *([self.connect] if self.options.cdc else [])]
+        for server in servers:
+            self._undo.push_async_callback(server.stop)
+        async with asyncio.TaskGroup() as starts:
+            for server in servers:
+                starts.create_task(server.start())
+        self._say(f"PostgreSQL {self.postgres.version} {self.dsn}")
+        self._say(f"Kafka {self.kafka.bootstrap}")
+        if self.options.cdc:
+            self._say(f"Kafka Connect {self.connect.url}")
+
+    async def _capture(self, room: str) -> None:
+        """Debezium reads a room's outbox from before its first message."""
+        dsn = self.postgres.dsn(room)
+        storage = PostgresStorage(dsn, app.databases[room], name=room, outbox="events")
+        await storage.migrate()
+        await storage.close()
+        await self.connect.put_connector(room, connector(room, dsn))
+        await self.postgres.wait_for_slot(slot_name(room))
+        self._say(f"Debezium reads {room}'s outbox")
+
+    def _make_services(self) -> None:
+        counts = dict.fromkeys(PROCESSES, 1) | {room: 1 + more for room, more in self.options.copies}
+        names = [
+            (room if nth == 1 else f"{room}-{nth}", room) for room in PROCESSES for nth in range(1, counts[room] + 1)
+        ]
+        ports = {name: free_port() for name, _ in names}
+        rooms = ",".join(f"{room}=http://127.0.0.1:{ports[room]}" for room in ROOMS)
+        common = {"postgres": self.dsn, "kafka": self.kafka.bootstrap, "rooms": rooms, "data": str(self.folder)}
+        for name, room in names:
+            options = common | self._options_of(name, room, ports)
+            self.services[name] = ServiceProcess(name, room, self.folder, ports[name], options, self._token)
+
+    def _options_of(self, name: str, room: str, ports: dict[str, int]) -> dict[str, str]:
+        """A second process of a room takes free ports for its edges."""
+        wanted = dict(self.options.ports) if name == room else {}
+        edges = ",".join(f"{edge}={wanted.get(edge, 0)}" for edge in EDGES.get(room, ()))
+        options = {"ports": edges or "auto"}
+        if room == "payments":
+            options["gateway"] = f"http://127.0.0.1:{ports['gateway']}"
+        if room == CAPTURED and self.options.cdc:
+            options["outbox"] = "events"
+        if room == "front" and self.options.seed:
+            options["seed"] = ""
+        return options
+
+    async def _start_services(self) -> None:
+        async with asyncio.TaskGroup() as starts:
+            for service in self.services.values():
+                starts.create_task(self._start(service))
+
+    async def _start(self, service: ServiceProcess) -> None:
+        await service.start()
+        self._say(f"{service.name} ready, process {service.process.pid}")
+
+    def _publish(self) -> None:
+        """As an embedded shop does."""
+        for name, service in self.services.items():
+            served: dict[str, str] = json.loads(service.addresses.read_text())
+            self.addresses |= {edge: url for edge, url in served.items() if edge in PORTS and name == service.room}
+        (self.folder / "addresses.json").write_text(json.dumps(self.addresses, indent=2) + "\n")
+
+
+def _kept(path: Path) -> str:
+    """The secret in a file of its owner's; made with the first start."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
