@@ -1,10 +1,12 @@
 """The outbox of one service: messages are written in the caller's transaction and handed over after its commit.
 
 put (in the transaction) ──commit──▶ transport.send ──taken──▶ row removed, with the next transaction
+                             ├─answer lost─▶ a look at the table, soon
                              └─crash─▶ the sweep sends what is left
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from amends.connections import Told, Tx
 from amends.messages import Envelope, Kind, MessageId, encode, type_name
@@ -12,17 +14,23 @@ from amends.ports import Runtime, Storage, Transport
 
 SWEEP_AFTER_S = 30.0
 TIDY_AFTER_S = 1.0
+UNSURE_AFTER_S = 1.0
 _MOST = 100_000
 
 
 class OutboxRelay:
-    """Hands a service's messages to the transport, none lost, in order per key."""
+    """Hands a service's messages to the transport, none lost, in order per key.
+
+    `_unsure` are messages of transactions that have not ended as far as is known, with the times of these. Of most the
+    commit is heard at once. The others were rolled back, or committed and nobody heard of it: the table tells.
+    """
 
     def __init__(self, storage: Storage, transport: Transport, runtime: Runtime) -> None:
         self._storage = storage
         self._transport = transport
         self._runtime = runtime
         self._taken: list[MessageId] = []
+        self._unsure: dict[MessageId, tuple[float, Sequence[Envelope]]] = {}
         self._sweep_at = 0.0
         self._forgot_at = 0.0
 
@@ -34,7 +42,8 @@ class OutboxRelay:
             tx.told.clear()
         if envelopes:
             await self._storage.outbox.insert(tx, envelopes)
-            tx.after_commit(lambda: self._transport.send(envelopes, self._taken.extend))
+            self._unsure[envelopes[0].id] = (tx.now, envelopes)
+            tx.after_commit(partial(self._hand_over, envelopes))
 
     async def forget(self, tx: Tx) -> None:
         """Removes the rows of messages that the transport has taken."""
@@ -47,6 +56,7 @@ class OutboxRelay:
     async def tidy(self) -> None:
         """Between hops: removes what was taken, and now and then looks for what was left."""
         now = self._runtime.now()
+        await self._find_out([id for id, (at, _) in self._unsure.items() if now >= at + UNSURE_AFTER_S])
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_AFTER_S
             await self.sweep()
@@ -66,6 +76,19 @@ class OutboxRelay:
             left = await self._storage.outbox.claim(tx, before, _MOST)
         self._transport.send(left, self._taken.extend)
         return len(left)
+
+    def _hand_over(self, envelopes: Sequence[Envelope]) -> None:
+        self._unsure.pop(envelopes[0].id, None)
+        self._transport.send(envelopes, self._taken.extend)
+
+    async def _find_out(self, unsure: Sequence[MessageId]) -> None:
+        """Hands over what turns out to be committed."""
+        if unsure:
+            async with self._storage.reading() as reader:
+                left = {each.id for each in await self._storage.outbox.unsent(reader, float("inf"), _MOST)}
+            for id in unsure:
+                _, envelopes = self._unsure.pop(id, (0.0, ()))
+                self._transport.send([each for each in envelopes if each.id in left], self._taken.extend)
 
     def _event(self, told: Told, now: float) -> Envelope:
         return Envelope(

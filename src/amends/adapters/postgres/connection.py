@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from amends.adapters.postgres.failures import told
+from amends.adapters.postgres.failures import asked
 from amends.adapters.postgres.pool import Connection
 from amends.adapters.postgres.sets import on_sets
 from amends.adapters.postgres.statements import Statement, each, locked, numbered
@@ -28,7 +28,7 @@ class PostgresReader:
         return await self._fetch(each(sql), (keys,))
 
     async def _fetch(self, statement: Statement, arguments: Sequence[Value | Sequence[str]]) -> list[Row]:
-        records = await told(self.connection.fetch(statement.text, *arguments), self.connection)
+        records = await asked(self.connection, self.connection.fetch, statement.text, *arguments)
         return [tuple(record) for record in records]
 
 
@@ -41,7 +41,7 @@ class Sets:
     async def derived(self, sql: str, connection: Connection) -> str | None:
         """None for a statement that can't be derived. The database says of which types its parameters are."""
         if sql not in self._known:
-            single = await told(connection.prepare(numbered(sql).text), connection)
+            single = await asked(connection, connection.prepare, numbered(sql).text)
             self._known[sql] = on_sets(sql, [type.name for type in single.get_parameters()])
         return self._known[sql]
 
@@ -80,7 +80,7 @@ class PostgresTx(PostgresReader):
         self.actions.append(action)
 
     async def _run(self, text: str, arguments: Sequence[Value | Sequence[Value]]) -> int:
-        return changed(await told(self.connection.execute(text, *arguments), self.connection))
+        return changed(await asked(self.connection, self.connection.execute, text, *arguments))
 
 
 async def look_up(tx: Reader, sql: str, keys: Sequence[str]) -> list[Row]:

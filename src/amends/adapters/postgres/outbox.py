@@ -4,7 +4,6 @@ A row holds all messages of one transaction, as in SQLite (docs/decisions/02). I
 put its messages in, but not in the order of commits: so rows are claimed and removed, never read behind a cursor.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -28,7 +27,13 @@ CREATE = (
 insert_batch = """
 insert into outbox (id, put_at, claimed_at, count, messages) values (:id, :put_at, :put_at, :count, :messages)
 """
-remove_batch = "delete from outbox where id = :id"
+remove_batches = """
+delete from outbox using (
+    select id as free_id from keys join outbox on id = key for update of outbox skip locked
+) as free
+where id = free_id
+returning id
+"""
 unsent_batches = """
 select id, messages from (
     select id, messages, sum(count) over (order by id) - count as before_it from outbox where put_at <= :before
@@ -36,11 +41,18 @@ select id, messages from (
 where before_it < :limit::bigint
 order by id
 """
+take_turn = "select pg_try_advisory_xact_lock(7218304666)"
 free_batches = """
-select id, count from outbox where claimed_at <= :before order by id limit :limit for update skip locked
+select id, count from outbox
+where claimed_at <= :before
+    and not exists (select 1 from outbox where claimed_at > :before and claimed_at > put_at)
+order by id
+limit :limit
+for update skip locked
 """
 claim_batch = "update outbox set claimed_at = :now where id = :id"
 claimed_batches = "select id, messages from keys join outbox on id = key order by id"
+present_batches = "select id from keys join outbox on id = key"
 count_batches = "select count(*), min(put_at) from outbox"
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,11 +60,16 @@ _decode = msgspec.msgpack.Decoder(list[Envelope]).decode
 
 
 class PostgresOutbox:
-    """The `Outbox` port. Remembers which messages of each row are left; a crash forgets, and they are sent again."""
+    """The `Outbox` port. Remembers which messages of each row are left; a crash forgets, and they are sent again.
+
+    `_done` are the rows of which none is left. Several transactions of this process may try to remove them at once:
+    what another one has locked is passed over instead of waited for, and stays `_done` until it is gone.
+    """
 
     def __init__(self) -> None:
         self._left: dict[MessageId, int] = {}
         self._row_of: dict[MessageId, MessageId] = {}
+        self._done: set[MessageId] = set()
 
     async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
         row = envelopes[0].id
@@ -60,23 +77,28 @@ class PostgresOutbox:
         tx.after_commit(partial(self._remember, row, envelopes))
 
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None:
-        fresh = [id for id in dict.fromkeys(ids) if id in self._row_of]
-        gone = Counter([self._row_of[id] for id in fresh])
-        done = [row for row, count in gone.items() if count == self._left[row]]
-        await tx.run_many(remove_batch, [(row,) for row in sorted(done)])
-        tx.after_commit(partial(self._forget, fresh))
+        for id in ids:
+            self._take_off(id)
+        if self._done:
+            gone = {row for (row,) in await tx.fetch_each(remove_batches, sorted(self._done))}
+            tx.after_commit(lambda: self._done.difference_update(gone))
 
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
         return self._left_of(await tx.fetch(unsent_batches, (before, limit)))[:limit]
 
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
-        """Whole rows, which no other process is claiming at the moment; so a few more than `limit`, perhaps."""
-        rows: list[str] = []
-        for row, count in await tx.fetch(free_batches, (before, limit)):
-            rows.append(row)
-            limit -= count
-            if limit <= 0:
-                break
+        """Whole rows, so a few messages more than `limit`, perhaps.
+
+        None while another process is at it, or has still to send what it claimed: else messages of a key might overtake
+        each other.
+        """
+        self._done &= {row for (row,) in await tx.fetch_each(present_batches, sorted(self._done))}
+        [(my_turn,)] = await tx.fetch(take_turn)
+        rows: list[MessageId] = []
+        for row, count in await tx.fetch(free_batches, (before, limit)) if my_turn else ():
+            if row not in self._done and limit > 0:
+                rows.append(row)
+                limit -= count
         await tx.run_many(claim_batch, [(tx.now, row) for row in rows])
         return self._left_of(await tx.fetch_each(claimed_batches, rows))
 
@@ -87,20 +109,20 @@ class PostgresOutbox:
         left: list[Envelope] = []
         for row, messages in rows:
             envelopes = _decode(messages)
-            if row not in self._left:
+            if row not in self._left and row not in self._done:
                 self._remember(row, envelopes)
-            left += [each for each in envelopes if each.id in self._row_of]
+            left += [each for each in envelopes if row in self._done or each.id in self._row_of]
         return left
 
     def _remember(self, row: MessageId, envelopes: Sequence[Envelope]) -> None:
         self._left[row] = len(envelopes)
         self._row_of.update(dict.fromkeys([each.id for each in envelopes], row))
 
-    def _forget(self, ids: Sequence[MessageId]) -> None:
-        """May be told the same twice, by two removals in one transaction."""
-        for id in ids:
-            row = self._row_of.pop(id, None)
-            if row is not None:
-                self._left[row] -= 1
-                if not self._left[row]:
-                    del self._left[row]
+    def _take_off(self, id: MessageId) -> None:
+        """That it was taken is true, whatever becomes of the transaction."""
+        row = self._row_of.pop(id, None)
+        if row is not None:
+            self._left[row] -= 1
+            if not self._left[row]:
+                del self._left[row]
+                self._done.add(row)

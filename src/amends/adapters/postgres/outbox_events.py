@@ -17,6 +17,7 @@ from amends.messages import Envelope, MessageId
 from amends.pages import Backlog
 from amends.ports import Storage
 
+TABLE = "outbox_events"
 RETENTION_S = 3600.0
 _PRUNE_EVERY_S = 60.0
 _PRUNED_AT_ONCE = 10_000
@@ -43,9 +44,8 @@ HEADERS = {
 }
 """The header on Kafka of each column that becomes one."""
 
-PLACEMENT = ",".join(
-    ["id:header:ce_id", "type:header:ce_type", *[f"{name}:header:{at}" for name, at in HEADERS.items()]]
-)
+_PLACED = {"id": "ce_id", "type": "ce_type", "aggregateid": "ce_subject", **HEADERS}
+PLACEMENT = ",".join(f"{column}:header:{header}" for column, header in _PLACED.items())
 """The event router's setting `table.fields.additional.placement`."""
 
 CREATE = (

@@ -8,7 +8,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 from asyncpg.pool import PoolConnectionProxy
 
-from amends.adapters.postgres.failures import DRIVER, away, told
+from amends.adapters.postgres.failures import DRIVER, asked, away, end
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -51,7 +51,7 @@ class Connections:
         """A connection on which `how` has begun a transaction. Raises `Unavailable`."""
         connection = await self._take()
         try:
-            await told(connection.execute(how), connection)
+            await asked(connection, connection.execute, how)
         except BaseException:
             await self.undo(connection)
             raise
@@ -63,9 +63,9 @@ class Connections:
             async with asyncio.timeout(_UNDO_S):
                 await connection.execute("rollback")
         except DRIVER:
-            connection.terminate()
+            end(connection)
         except BaseException:
-            connection.terminate()
+            end(connection)
             raise
         finally:
             await self.give(connection)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from amends.adapters.postgres import (
+    heartbeat,
     idempotency_keys,
     inbox,
     leases,
@@ -13,14 +14,17 @@ from amends.adapters.postgres import (
     sagas,
 )
 from amends.adapters.postgres.connection import PostgresTx, Sets
-from amends.adapters.postgres.failures import told
+from amends.adapters.postgres.failures import asked
 from amends.adapters.postgres.pool import Connections
 from amends.adapters.postgres.transaction import Transaction
 from amends.errors import StorageError
 from amends.schema import Migration, missing
 
 _PAGES = (sagas, outbox, outbox_events, inbox, leases, parked, idempotency_keys, mends)
-LIBRARY = (Migration(1, "amends", tuple(statement for page in _PAGES for statement in page.CREATE)),)
+LIBRARY = (
+    Migration(1, "amends", tuple(statement for page in _PAGES for statement in page.CREATE)),
+    Migration(2, "heartbeat", heartbeat.CREATE),
+)
 
 # A number of our own: whoever migrates this database holds it.
 _TURN = "select pg_advisory_xact_lock(7218304665)"
@@ -62,7 +66,7 @@ async def _apply(tx: PostgresTx, database: str, own: Sequence[Migration]) -> lis
 
 async def _execute(tx: PostgresTx, statement: str) -> None:
     """As it is, and for as long as it takes: an index on a large table needs its time."""
-    await told(tx.connection.execute(statement, timeout=_MOST_S), tx.connection)
+    await asked(tx.connection, tx.connection.execute, statement, timeout=_MOST_S)
 
 
 async def _check_order(tx: PostgresTx, database: str) -> None:

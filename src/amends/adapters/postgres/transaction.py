@@ -7,7 +7,7 @@ begin ─▶ statements ─▶ commit ─▶ actions
 from types import TracebackType
 
 from amends.adapters.postgres.connection import PostgresTx, Sets
-from amends.adapters.postgres.failures import DRIVER, known_as
+from amends.adapters.postgres.failures import DRIVER, is_lost, known_as
 from amends.adapters.postgres.pool import Connection, Connections
 from amends.connections import untold
 from amends.errors import CommitUnknown, StorageError, Unavailable
@@ -60,7 +60,7 @@ async def _committed(connection: Connection) -> None:
     try:
         ended = await connection.execute("commit")
     except DRIVER as error:
-        known = known_as(error, connection.is_closed())
+        known = known_as(error, is_lost(connection))
         if isinstance(known, Unavailable):
             raise CommitUnknown(f"the connection was lost during a commit ({error}): try the same again") from error
         if known is None:
