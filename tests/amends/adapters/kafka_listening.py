@@ -86,28 +86,56 @@ class WatchedOwner(Owner, Remembered):
         await self.until(lambda: len(self.shards) == count)
 
 
-class Desk:
-    """Reads one subscription until it is told to stop; remembers what came."""
+class Floor(Remembered):
+    """Where desks read side by side: what came to any of them, in order."""
 
-    def __init__(self, subscription: Subscription) -> None:
-        self.subscription = subscription
-        self.owner = WatchedOwner()
-        self.got = Remembered()
+    def __init__(self) -> None:
+        super().__init__()
         self.messages: list[Envelope] = []
+        self._desks: list[Desk] = []
+
+    async def desk(self, subscription: Subscription, shards: int) -> "Desk":
+        """Opens one; returns when it has so many shards."""
+        self._desks.append(await Desk(subscription, self).open())
+        await self._desks[-1].owner.has(shards)
+        return self._desks[-1]
+
+    async def has(self, sent: Sequence[Envelope]) -> None:
+        """Everything has come, and each key's in order; what came again doesn't count."""
+        await self.until(lambda: len({each.id for each in self.messages}) >= len(sent))
+        firsts = list({each.id: each for each in self.messages}.values())
+        for key in {each.key for each in sent}:
+            assert [each for each in firsts if each.key == key] == [each for each in sent if each.key == key]
+
+    async def close(self) -> None:
+        for desk in self._desks:
+            await desk.close()
+
+
+class Desk:
+    """Reads one subscription until it is closed."""
+
+    def __init__(self, subscription: Subscription, floor: Floor) -> None:
+        self.owner = WatchedOwner()
+        self.messages: list[Envelope] = []
+        self._subscription = subscription
+        self._floor = floor
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> "Desk":
-        await self.subscription.open(self.owner)
+        await self._subscription.open(self.owner)
         self._task = asyncio.get_running_loop().create_task(self._read())
         return self
 
     async def close(self) -> None:
-        self.subscription.close()
-        assert self._task is not None
-        await self._task
+        self._subscription.close()
+        if self._task is not None:
+            await self._task
 
     async def _read(self) -> None:
-        while batch := await self.subscription.receive(50):
+        while batch := await self._subscription.receive(50):
             self.messages += batch
-            await self.subscription.acknowledge(batch)
-            self.got.grow()
+            self._floor.messages += batch
+            self._floor.grow()
+            await asyncio.sleep(0)  # a hop
+            await self._subscription.acknowledge(batch)

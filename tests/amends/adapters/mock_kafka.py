@@ -5,18 +5,17 @@ calls them in the very library that confluent-kafka has loaded.
 """
 
 import ctypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
-import pytest
 from confluent_kafka import KafkaError, Producer
 
 from amends.adapters.kafka import KafkaSettings
 
 PARTITIONS = 4
-PRODUCE = 0
+PRODUCE, OFFSET_COMMIT, HEARTBEAT = 0, 8, 12
 _PRODUCER = 0  # the type of the client that carries the cluster
 _ROOM = 512
 
@@ -95,11 +94,3 @@ class MockKafka:
     def close(self) -> None:
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
         self._library.rd_kafka_destroy(self._client)
-
-
-@pytest.fixture
-def mock() -> Iterator[MockKafka]:
-    """A cluster for one test."""
-    cluster = MockKafka()
-    yield cluster
-    cluster.close()

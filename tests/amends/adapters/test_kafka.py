@@ -1,5 +1,6 @@
-"""The transport over Kafka passes the transport suite: against librdkafka's mock cluster, and against a broker."""
+"""The transport over Kafka passes the transport suite; topics that are not there are named."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -7,30 +8,57 @@ import pytest
 
 from amends.adapters.kafka import Kafka, KafkaSettings, create_topics
 from amends.conformance import transport_suite
+from amends.conformance.fixtures import envelope
+from amends.conformance.transport_suite import Owner, ids, received
+from amends.errors import MissingTopics
 from amends.ports import Transport
-from tests.amends.adapters import mock_kafka
-from tests.amends.adapters.mock_kafka import PARTITIONS, MockKafka
+from tests.amends.adapters import kafka_clusters
+from tests.amends.adapters.kafka_listening import Heard, Takings
 from tools.servers import Kafka as KafkaServer
 
-ADDRESSES = ["hotel", "hotel.events", *[f"address-{number}" for number in range(5)]]
+mock = kafka_clusters.mock
+settings = kafka_clusters.settings
+
+TestTransport = transport_suite.TestTransport
 
 
-mock = mock_kafka.mock
+@pytest.fixture
+async def transport(settings: KafkaSettings) -> AsyncIterator[Transport]:
+    async with Kafka(settings) as kafka:
+        yield kafka
 
 
-class TestOnMock(transport_suite.TestTransport):
-    @pytest.fixture
-    async def transport(self, mock: MockKafka) -> AsyncIterator[Transport]:
-        mock.create_topics(ADDRESSES)
-        async with Kafka(mock.settings()) as kafka:
-            yield kafka
+async def test_missing_topics_are_all_named(settings: KafkaSettings) -> None:
+    async with Kafka(settings) as kafka:
+        await kafka.check(["hotel"])
+        bank, post = settings.topic("bank"), settings.topic("post")
+        with pytest.raises(MissingTopics, match=f"has no topic {bank}, {post}; create"):
+            await kafka.check(["bank", "hotel", "post"])
+        with pytest.raises(MissingTopics, match="bank"):
+            await kafka.subscribe("bank").open(Owner())
+        with pytest.raises(MissingTopics, match="bank"):
+            kafka.shard_of("bank", "k")
 
 
 @pytest.mark.servers
-class TestOnServer(transport_suite.TestTransport):
-    @pytest.fixture
-    async def transport(self, kafka_server: KafkaServer) -> AsyncIterator[Transport]:
+class TestTopics:
+    async def test_topics_are_created_once(self, kafka_server: KafkaServer) -> None:
         settings = KafkaSettings(bootstrap=kafka_server.bootstrap, prefix=f"{uuid4().hex}.")
-        await create_topics(settings, ADDRESSES, PARTITIONS)
-        async with Kafka(settings) as kafka:
-            yield kafka
+        assert await create_topics(settings, ["bank", "post"], 3) == [
+            f"{settings.prefix}bank",
+            f"{settings.prefix}post",
+        ]
+        assert await create_topics(settings, ["bank", "toll"], 3) == [f"{settings.prefix}toll"]
+        assert await create_topics(settings, [], 3) == []
+
+    async def test_topic_may_be_created_after_its_first_reader_and_sender(self, kafka_server: KafkaServer) -> None:
+        settings = KafkaSettings(bootstrap=kafka_server.bootstrap, prefix=f"{uuid4().hex}.")
+        taken, heard = Takings(), Heard()
+        async with Kafka(settings, heard.signals) as kafka:
+            subscription = kafka.subscribe("late")
+            kafka.send([envelope("m1", to="late")], taken)
+            reading = asyncio.create_task(received(subscription, 1))
+            await heard.error("kafka.failed", "Unknown topic")
+            await create_topics(settings, ["late"], 2)
+            assert ids(await reading) == ["m1"]
+            await taken.all_of([envelope("m1")])

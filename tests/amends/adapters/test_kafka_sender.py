@@ -12,11 +12,11 @@ from amends.adapters.kafka import Kafka
 from amends.conformance.fixtures import envelope
 from amends.conformance.transport_suite import ids, received
 from amends.messages import Envelope
-from tests.amends.adapters import mock_kafka
-from tests.amends.adapters.kafka_listening import Desk, Heard, Takings
-from tests.amends.adapters.mock_kafka import PRODUCE, MockKafka
+from tests.amends.adapters import kafka_clusters
+from tests.amends.adapters.kafka_listening import Floor, Heard, Takings
+from tests.amends.adapters.mock_kafka import PARTITIONS, PRODUCE, MockKafka
 
-mock = mock_kafka.mock
+mock = kafka_clusters.mock
 
 
 def some(count: int, first: int = 0, keys: int = 5) -> list[Envelope]:
@@ -39,7 +39,6 @@ async def until_has(kafka: Kafka, sent: Sequence[Envelope]) -> list[Envelope]:
 
 
 async def test_nothing_is_taken_while_the_broker_is_away_and_everything_afterwards(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken, heard = Takings(), Heard()
     async with Kafka(mock.settings(), heard.signals) as kafka:
         kafka.send(some(1), taken)
@@ -54,7 +53,6 @@ async def test_nothing_is_taken_while_the_broker_is_away_and_everything_afterwar
 
 
 async def test_full_queue_loses_nothing_and_keeps_the_order(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken = Takings()
     async with Kafka(mock.settings(properties={"queue.buffering.max.messages": 10})) as kafka:
         for first in range(0, 500, 100):
@@ -64,7 +62,6 @@ async def test_full_queue_loses_nothing_and_keeps_the_order(mock: MockKafka) -> 
 
 
 async def test_order_holds_when_the_broker_refuses_for_a_while(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken = Takings()
     async with Kafka(mock.settings(linger_ms=0)) as kafka:
         kafka.send(some(1), taken)
@@ -78,7 +75,6 @@ async def test_order_holds_when_the_broker_refuses_for_a_while(mock: MockKafka) 
 
 
 async def test_message_that_is_too_large_is_told_and_holds_up_nobody(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     huge = msgspec.structs.replace(envelope("huge"), payload=b"x" * 2_000_000)
     taken, heard = Takings(), Heard()
     async with Kafka(mock.settings(), heard.signals) as kafka:
@@ -90,7 +86,6 @@ async def test_message_that_is_too_large_is_told_and_holds_up_nobody(mock: MockK
 
 
 async def test_message_that_cannot_be_written_is_told_and_holds_up_nobody(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken, heard = Takings(), Heard()
     async with Kafka(mock.settings(), heard.signals) as kafka:
         kafka.send([envelope("early", at=-5.0), *some(1)], taken)
@@ -99,7 +94,6 @@ async def test_message_that_cannot_be_written_is_told_and_holds_up_nobody(mock: 
 
 
 async def test_message_that_the_broker_refuses_is_told_and_stays_in_the_outbox(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken, heard = Takings(), Heard()
     async with Kafka(mock.settings(), heard.signals) as kafka:
         mock.answer(PRODUCE, KafkaError.INVALID_RECORD)
@@ -110,7 +104,6 @@ async def test_message_that_the_broker_refuses_is_told_and_stays_in_the_outbox(m
 
 
 async def test_producer_that_breaks_is_replaced_and_everything_goes_in_order(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken, heard = Takings(), Heard()
     async with Kafka(mock.settings(), heard.signals) as kafka:
         kafka.send(some(20), taken)
@@ -124,7 +117,6 @@ async def test_producer_that_breaks_is_replaced_and_everything_goes_in_order(moc
 
 
 async def test_what_is_on_its_way_is_not_sent_again_by_a_sweep(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken = Takings()
     async with Kafka(mock.settings()) as kafka:
         for _ in range(5):
@@ -136,7 +128,6 @@ async def test_what_is_on_its_way_is_not_sent_again_by_a_sweep(mock: MockKafka) 
 
 async def test_copies_that_are_sent_together_all_go(mock: MockKafka) -> None:
     """As the fault `Duplicating` sends them."""
-    mock.create_topics(["hotel"])
     async with Kafka(mock.settings()) as kafka:
         kafka.send([each for each in some(5) for _ in range(3)], Takings())
         got = await received(kafka.subscribe("hotel"), 15)
@@ -144,7 +135,6 @@ async def test_copies_that_are_sent_together_all_go(mock: MockKafka) -> None:
 
 
 async def test_close_sends_what_is_on_its_way(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken = Takings()
     kafka = Kafka(mock.settings(linger_ms=50))
     kafka.send(some(10), taken)
@@ -155,7 +145,6 @@ async def test_close_sends_what_is_on_its_way(mock: MockKafka) -> None:
 
 
 async def test_close_is_bounded_while_the_broker_is_away(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     taken, heard = Takings(), Heard()
     kafka = Kafka(mock.settings(close_s=0.2), heard.signals)
     subscription = kafka.subscribe("hotel")
@@ -170,12 +159,13 @@ async def test_close_is_bounded_while_the_broker_is_away(mock: MockKafka) -> Non
 
 
 async def test_close_leaves_no_thread(mock: MockKafka) -> None:
-    mock.create_topics(["hotel"])
     before = native_threads()
     kafka = Kafka(mock.settings())
-    desks = [await Desk(kafka.subscribe("hotel")).open() for _ in range(2)]
+    floor = Floor()
+    for shards in (PARTITIONS, PARTITIONS // 2):
+        await floor.desk(kafka.subscribe("hotel"), shards)
     kafka.send(some(10), Takings())
-    await desks[0].owner.has(2)
+    await floor.has(some(10))
     assert native_threads() > before
     await kafka.close()
     assert [each.name for each in threading.enumerate() if each.name.startswith("amends kafka")] == []

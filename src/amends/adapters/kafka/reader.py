@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Protocol, TypeVarTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -24,6 +24,8 @@ _POLL_S = 0.1
 _POLL_FULL_S = 0.01
 _COMMIT_EVERY_S = 0.1
 _AGAIN_S = 1.0
+_REBALANCING = (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION)
+_SETTLES_S = (0.02, 0.05, 0.1, 0.2, 0.3, 0.0)
 _MOST = 1_000
 _FULL = 16 * 2**20
 _ROOM = _FULL // 2
@@ -180,20 +182,26 @@ class Reader:
     def _done(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         """A commit has ended; what has failed goes with the next one, unless that is further on."""
         sent, self._committing = self._committing, None
-        errors = [error, *[each.error for each in partitions]]
-        if sent is not None and (failed := [each for each in errors if each is not None]):
-            self._tell(failed[0])
+        failed = [each for each in (error, *[each.error for each in partitions]) if each is not None]
+        if failed and sent is not None:
             self._uncommitted = sent | self._uncommitted
+            if failed[0].code() not in _REBALANCING:
+                self._tell(failed[0])
 
     def _commit_now(self, consumer: Consumer) -> None:
+        """Waits for the broker; a little longer while the group settles."""
         self._collect()
-        offsets = (self._committing or {}) | self._uncommitted
+        offsets = self._positions((self._committing or {}) | self._uncommitted)
         self._committing, self._uncommitted = None, {}
-        try:
-            if offsets:
-                consumer.commit(offsets=self._positions(offsets), asynchronous=False)
-        except KafkaException as error:
-            self._tell(error)
+        for pause_s in _SETTLES_S if offsets else ():
+            try:
+                consumer.commit(offsets=offsets, asynchronous=False)
+                return
+            except KafkaException as error:
+                if error.args[0].code() not in _REBALANCING or not pause_s:
+                    self._tell(error)
+                    return
+            sleep(pause_s)
 
     def _positions(self, offsets: Offsets) -> list[TopicPartition]:
         return [TopicPartition(self._topic, shard, offset) for shard, offset in offsets.items()]

@@ -58,6 +58,8 @@ class Sender:
 
     async def close(self) -> None:
         """Waits for what is carried, a bounded time; what is left stays in the outbox."""
+        if self._closed:
+            return
         self._closed = True
         until = monotonic() + self._settings.close_s
         while self._carried and monotonic() < until:

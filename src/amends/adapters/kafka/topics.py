@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from time import monotonic
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -12,10 +13,12 @@ from amends.adapters.threads import Threads
 from amends.errors import MissingTopics
 
 _PATIENCE_S = 10.0
+_APPEARS_S = 2.0  # a broker hears a little later of a topic that was made just now
+_AGAIN_S = 0.05
 
 
 class Topics:
-    """Asks the broker once for the partitions of all topics, and again when one is not among them."""
+    """Asks the broker once for the partitions of an address, and keeps what it said."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -24,39 +27,51 @@ class Topics:
     def partitions(self, address: str) -> int:
         """Asks on the spot when it is not known yet. Raises `MissingTopics`."""
         if address not in self._partitions:
-            self._require(self._ask(), [address])
+            self._look()
+            self._require([address])
         return self._partitions[address]
 
     async def check(self, addresses: Sequence[str]) -> None:
         """Raises `MissingTopics`, which names them all; waits for the broker at most ten seconds."""
-        threads = Threads(1)
+        threads, until = Threads(1), monotonic() + _APPEARS_S
         try:
-            self._require(await threads.run(self._ask), addresses)
+            while self._missing(addresses):
+                await threads.run(self._look)
+                if monotonic() >= until:
+                    return self._require(addresses)
+                if self._missing(addresses):
+                    await asyncio.sleep(_AGAIN_S)
         finally:
             threads.close()
 
-    def _ask(self) -> dict[str, int]:
+    def _look(self) -> None:
         client = AdminClient(dict(self._settings.client()))
         topics = client.list_topics(timeout=_PATIENCE_S).topics
-        return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+        prefix = self._settings.prefix
+        ours = {name: topic for name, topic in topics.items() if name.startswith(prefix) and not topic.error}
+        found = {name.removeprefix(prefix): len(topic.partitions) for name, topic in ours.items()}
+        self._partitions = found | self._partitions  # what was said once stays
 
-    def _require(self, found: dict[str, int], addresses: Sequence[str]) -> None:
-        topics = {address: self._settings.topic(address) for address in addresses}
-        if missing := [topic for topic in topics.values() if topic not in found]:
+    def _missing(self, addresses: Iterable[str]) -> list[str]:
+        return [self._settings.topic(each) for each in addresses if each not in self._partitions]
+
+    def _require(self, addresses: Iterable[str]) -> None:
+        if missing := self._missing(addresses):
             names = ", ".join(missing)
-            raise MissingTopics(f"Kafka at {self._settings.bootstrap} has no topic {names}; create them first")
-        self._partitions |= {address: found[topic] for address, topic in topics.items()}
+            raise MissingTopics(f"Kafka at {self._settings.bootstrap} has no topic {names}; create what is missing")
 
 
 async def create_topics(
-    settings: KafkaSettings, addresses: Iterable[str], partitions: int, replicas: int = 1
+    settings: KafkaSettings, addresses: Sequence[str], partitions: int, replicas: int = 1
 ) -> list[str]:
     """Makes the topics of addresses; returns the names of those that were not there yet."""
     client = AdminClient(dict(settings.client()))
     limit = {"max.message.bytes": str(settings.largest_batch)}
     wanted = [NewTopic(settings.topic(each), partitions, replicas, config=limit) for each in addresses]
     made = client.create_topics(wanted, operation_timeout=_PATIENCE_S) if wanted else {}
-    return [topic for topic, future in made.items() if await _is_made(asyncio.wrap_future(future))]
+    created = [topic for topic, future in made.items() if await _is_made(asyncio.wrap_future(future))]
+    await Topics(settings).check(addresses)
+    return created
 
 
 async def _is_made(made: "asyncio.Future[None]") -> bool:
