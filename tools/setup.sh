@@ -47,10 +47,11 @@ install_lock() {
 }
 
 # The shop stays out of the wheel, so out of [project.scripts] as well: the checkout is put on the path by a .pth
-# file and its commands are written here. Relative paths: a space in them, or a moved checkout, does no harm.
+# file and its commands are written here; with its root, where `shop up --postgres` finds `tools.servers`. Relative
+# paths: a space in them, or a moved checkout, does no harm.
 link_checkout() {
     site_packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    echo ../../../../src >"$site_packages/checkout.pth"
+    printf '%s\n' ../../../../src ../../../.. >"$site_packages/checkout.pth"
     write_command amends amends.cli
     write_command shop shop.main
 }

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shop.serve_command import add_serve
-from shop.settings import PORTS, Settings
+from shop.settings import DATABASE, OWN_SERVER, PORTS, Settings
+
+_POSTGRES = f"databases on a server: postgresql://…/{DATABASE}; without DSN on one that is started in the data folder"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     up.add_argument("--ports", default="", metavar="auto|NAME=PORT,…", help=f"ports; default: {_default_ports()}")
     up.add_argument("--limit", type=int, default=Settings().limit, help="orders in flight before 503 (20000)")
+    up.add_argument("--postgres", nargs="?", const=OWN_SERVER, default="", metavar="DSN", help=_POSTGRES)
     up.add_argument("--quiet", action="store_true", help="no line for each saga that ends")
     up.set_defaults(run=_up)
     order = commands.add_parser("order", help="place four orders in the running shop", epilog="example: shop order")
@@ -59,7 +62,8 @@ def _up(arguments: argparse.Namespace) -> int:
     from amends.errors import AmendsError  # noqa: PLC0415 `shop --help` answers at once
 
     try:
-        settings = Settings(arguments.data, arguments.host, ports(arguments.ports), arguments.limit)
+        wanted = ports(arguments.ports)
+        settings = Settings(arguments.data, arguments.host, wanted, arguments.limit, arguments.postgres)
         return _run(settings, arguments.quiet)
     except (AmendsError, OSError, ValueError) as error:
         print(f"shop: {_told(error)}", file=sys.stderr)

@@ -8,16 +8,21 @@ from typing import Literal
 PORTS = {"api": 8080, "ops": 8090, "queue-saga": 8101}
 GATEWAY, FRONT = "gateway", "front"
 DATABASE = "{database}"
+OWN_SERVER = "own"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`ports` by edge; 0 takes a free one. `limit` bounds the orders in flight."""
+    """`ports` by edge; 0 takes a free one. `limit` bounds the orders in flight.
+
+    `postgres`: a DSN with `{database}` in place of the name, or `own` for a server that is started here; empty: SQLite.
+    """
 
     data: Path = Path("data")
     host: str = "127.0.0.1"
     ports: tuple[tuple[str, int], ...] = tuple(PORTS.items())
     limit: int = 20_000
+    postgres: str = ""
 
     def port(self, edge: str) -> int:
         """The port of an edge; internal ones take any that is free."""

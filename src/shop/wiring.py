@@ -7,9 +7,10 @@ from secrets import token_urlsafe
 
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
-from amends.adapters.sqlite import DataFolder, SqliteStorage
+from amends.adapters.sqlite import DataFolder
 from amends.adapters.threads import Threads
 from amends.audit import Finding
+from amends.ports import Storage
 from amends.service import Service
 from amends.signals import Signals
 from amends.timers import Ticker
@@ -17,6 +18,7 @@ from shop import edges, seeds
 from shop.addresses import Addresses
 from shop.app import app
 from shop.billing.desk import BillingDesk
+from shop.databases import open_databases
 from shop.delivery.desk import DeliveryDesk
 from shop.desks import COORDINATING, Desks
 from shop.edges import Parts
@@ -71,8 +73,9 @@ class Shop:
 
     async def _start(self) -> None:
         self._own_folder()
+        databases = await open_databases(self._settings, self._undo)
         for name in app.databases:
-            await self._build(name)
+            await self._build(databases(name))
         await self._serve_gateway()
         for service in self.services.values():
             await service.start()
@@ -88,8 +91,8 @@ class Shop:
         Addresses(self._settings.data).remove()
         self.operator_token = load_token(self._settings.data / "operator.token", token_urlsafe)
 
-    async def _build(self, name: str) -> None:
-        storage = SqliteStorage(self._settings.data / f"{name}.db", app.databases[name])
+    async def _build(self, storage: Storage) -> None:
+        name = storage.name
         self._undo.push_async_callback(storage.close)
         await storage.migrate()
         self.services[name] = Service(

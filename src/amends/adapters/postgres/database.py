@@ -5,8 +5,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from amends.adapters.postgres.failures import DRIVER, away
+from amends.adapters.postgres.failures import DRIVER
 from amends.adapters.postgres.storage import database_of
+from amends.errors import Unavailable
 
 _ORDER = "encoding 'UTF8' locale 'C' template template0"
 _PATIENCE_S = 30.0
@@ -20,7 +21,8 @@ async def ensure_database(dsn: str) -> bool:
     try:
         connection = await asyncpg.connect(_maintenance(dsn), timeout=_PATIENCE_S, command_timeout=_PATIENCE_S)
     except DRIVER as error:
-        raise away(error) from error
+        parts = urlsplit(dsn)
+        raise Unavailable(f"PostgreSQL at {parts.hostname}:{parts.port or 5432} can't be reached: {error}") from error
     try:
         with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):  # the same, a moment earlier
             await connection.execute(f"create database {_quoted(database_of(dsn))} {_ORDER}")
