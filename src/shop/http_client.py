@@ -169,12 +169,17 @@ def _request(method: str, target: Target, headers: Mapping[str, str], body: byte
 
 
 class _Answer:
-    """What the parser tells."""
+    """What the parser tells. `again`: the connection may carry another request."""
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
         self.length = 0
         self.complete = False
+        self.again = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"connection" and value.lower() == b"close":
+            self.again = False
 
     def on_body(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
@@ -195,4 +200,5 @@ async def _read_answer(reader: asyncio.StreamReader, most_bytes: int) -> tuple[R
         parser.feed_data(chunk)
         if answer.length > most_bytes:
             raise EOFError(f"the answer is longer than {most_bytes} bytes")
-    return Response(parser.get_status_code(), b"".join(answer.chunks)), parser.should_keep_alive()
+    again = answer.again and parser.get_http_version() == "1.1"
+    return Response(parser.get_status_code(), b"".join(answer.chunks)), again

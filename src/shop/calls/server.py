@@ -21,7 +21,7 @@ from shop.calls.errors import answer_of
 from shop.calls.wire import Method, encode, methods_of
 from shop.web.asgi import App, Receive, Scope, Send, read_body, send_answer
 from shop.web.problems import Answer, Problem
-from shop.web.traces import TRACEPARENT
+from shop.web.traces import remember
 
 PREFIX = "/calls/"
 MOST_CALL_BYTES = 16 * 1024 * 1024
@@ -58,19 +58,26 @@ class Calls:
         await send_answer(send, await self._answer(scope, receive))
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        """What the call itself does wrong names no error: it is the caller's fault, and nobody else's business."""
         try:
             headers = dict(scope["headers"])
             self._let_in(headers.get(b"authorization", b""))
             desk, method = self._find(scope)
             arguments = _arguments(method, await read_body(receive, MOST_CALL_BYTES))
-            TRACEPARENT.set(headers.get(b"traceparent", b"").decode("latin-1"))
-            result = await _call(desk, method, arguments)
-            return Answer(200, _JSON, encode(result))
+        except Problem as wrong:
+            return wrong.answer()
+        remember(headers.get(b"traceparent"))
+        return await self._result(scope["path"], desk, method, arguments)
+
+    async def _result(self, path: str, desk: object, method: Method, arguments: msgspec.Struct) -> Answer:
+        values = [getattr(arguments, name) for name in arguments.__struct_fields__]
+        try:
+            return Answer(200, _JSON, encode(await method.function(desk, *values)))
         except (Problem, AmendsError) as error:
             return answer_of(error)
         except Exception as error:  # whatever broke inside, the caller gets an answer
-            self._tell(scope["path"], error)
-            return answer_of(Problem(500, "internal-error", "something broke; it has been noted"))
+            self._tell(path, error)
+            return Problem(500, "internal-error", "something broke; it has been noted").answer()
 
     def _let_in(self, authorization: bytes) -> None:
         scheme, space, token = authorization.partition(b" ")
@@ -97,11 +104,6 @@ def _arguments(method: Method, body: bytes) -> msgspec.Struct:
         return method.decode_arguments(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "bad-request", f"{method.name}: {error}") from error
-
-
-async def _call(desk: object, method: Method, arguments: msgspec.Struct) -> object:
-    values = [getattr(arguments, name) for name in arguments.__struct_fields__]
-    return await method.function(desk, *values)
 
 
 async def _nothing_else(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's shape

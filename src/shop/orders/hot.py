@@ -12,6 +12,7 @@ from shop.web.asgi import App, Receive, Scope, Send, read_body, send_answer
 from shop.web.errors import as_problem
 from shop.web.problems import Answer, Problem
 from shop.web.requests import MOST_BODY_BYTES
+from shop.web.traces import remember
 
 
 class HotRoute:
@@ -27,7 +28,10 @@ class HotRoute:
         if scope["type"] != "http" or scope["path"] != ROUTE or scope["method"] != "POST":
             await self._behind(scope, receive, send)
             return
-        await send_answer(send, await self._answer(dict(scope["headers"]), receive))
+        headers = dict(scope["headers"])
+        if b"traceparent" in headers:
+            remember(headers[b"traceparent"])
+        await send_answer(send, await self._answer(headers, receive))
 
     async def _answer(self, headers: dict[bytes, bytes], receive: Receive) -> Answer:
         if self._stopping():

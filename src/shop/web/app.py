@@ -1,8 +1,9 @@
 """Builds an edge: routes, problem details, limits, the OpenAPI document and its page."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Guard
@@ -15,6 +16,7 @@ from shop.web.gate import Gate, Verifier
 from shop.web.problems import SAFE_HEADERS
 from shop.web.rates import Rates
 from shop.web.requests import MOST_BODY_BYTES, StrictRequest
+from shop.web.traces import remember
 
 Route = HTTPRouteHandler | ASGIRouteHandler | Router
 
@@ -36,6 +38,7 @@ def build_app(
     app = Litestar(
         [*routes, docs.document(base, docs_guards)],
         request_class=StrictRequest,
+        before_request=_remember_trace,
         request_max_body_size=MOST_BODY_BYTES,
         exception_handlers={Exception: Refuser(title, signals)},
         response_headers=SAFE_HEADERS,
@@ -45,3 +48,7 @@ def build_app(
     )
     docs.without_examples(app)
     return app
+
+
+async def _remember_trace(request: Request[Any, Any, Any]) -> None:
+    remember(request.headers.get("traceparent"))
