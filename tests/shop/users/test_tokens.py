@@ -1,5 +1,6 @@
 """Only our own fresh tokens let anybody in."""
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -10,9 +11,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from shop.users.domain import User
-from shop.users.tokens import AUDIENCE, ISSUER, LIFETIME_S, Issuer, Verifier, load_keys, make_key, published
+from shop.users.tables import SigningKey, add_signing_key
+from shop.users.tokens import (
+    AUDIENCE,
+    ISSUER,
+    LIFETIME_S,
+    Issuer,
+    PublicKeys,
+    Verifier,
+    load_keys,
+    make_key,
+    published,
+    verifier_of,
+)
 from shop.web import Principal
-from tests.shop.web.edges import Edges
+from tests.shop.web.edges import SLOT, Edges
 
 NOW = 2_000_000_000.0
 ANN = User("018f-ann", "ann@example.com", "Ann")
@@ -162,6 +175,79 @@ async def test_keys_stay_over_restarts(edges: Edges) -> None:
     assert keys == await load_keys(edges.services["users"])
     known = Verifier(published(keys).by_kid())
     assert known.principal("Bearer " + Issuer(keys[-1]).issue(ANN, NOW), NOW) is not None
+
+
+class Room:
+    """Has keys to give; counts how often it is asked."""
+
+    def __init__(self, *keys: SigningKey) -> None:
+        self.keys = list(keys)
+        self.asked = 0
+
+    async def jwks(self) -> PublicKeys:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return published(self.keys)
+
+
+async def test_token_of_a_new_key_is_let_in_once_the_room_is_asked_again() -> None:
+    room, fresh = Room(KEY), make_key(AsyncioRuntime())
+    known = await verifier_of(room.jwks)
+    room.keys.append(fresh)
+    header = "Bearer " + Issuer(fresh).issue(ANN, NOW)
+    assert known.principal(header, NOW) is None
+    assert await known.late_principal(header, NOW) == known.principal(header, NOW) == Principal(ANN.id, ANN.email)
+    assert room.asked == 2
+
+
+async def test_tokens_of_unknown_keys_ask_seldom() -> None:
+    room = Room(KEY)
+    known = await verifier_of(room.jwks)
+    for second in range(11):
+        assert await known.late_principal(signed(GOOD, kid=f"unknown {second}"), NOW + second) is None
+    assert room.asked == 1 + 3
+
+
+async def test_all_who_come_with_a_new_key_wait_for_the_same_answer() -> None:
+    room = Room(KEY)
+    known = Verifier({}, room.jwks)
+    headers = [signed(GOOD | {"sub": str(each)}) for each in range(5)]
+    found = await asyncio.gather(*(known.late_principal(each, NOW) for each in headers))
+    assert [each.user_id for each in found if each] == ["0", "1", "2", "3", "4"]
+    assert room.asked == 1
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer x", signed(GOOD | {"exp": 1}), signed(GOOD | {"aud": "x"})])
+async def test_what_is_wrong_with_a_known_key_asks_nobody(header: str | None) -> None:
+    room = Room(KEY)
+    known = await verifier_of(room.jwks)
+    assert await known.late_principal(header, NOW) is None
+    assert room.asked == 1
+
+
+async def test_token_of_a_key_that_is_gone_is_let_in_no_more() -> None:
+    room, fresh = Room(KEY), make_key(AsyncioRuntime())
+    known = await verifier_of(room.jwks)
+    old = signed(GOOD)
+    assert known.principal(old, NOW) is not None
+    room.keys = [fresh]
+    assert await known.late_principal("Bearer " + Issuer(fresh).issue(ANN, NOW), NOW) is not None
+    assert known.principal(old, NOW) is None
+
+
+async def test_key_that_came_meanwhile_opens_the_api(edges: Edges) -> None:
+    fresh = make_key(edges.home.runtime)
+    async with edges.services["users"].transaction() as tx:
+        await add_signing_key(tx, fresh)
+    token = Issuer(fresh).issue(ANN, edges.home.runtime.now())
+    answer = await edges.client.get("/api/orders", headers={"authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()) == (200, [])
+    placed = await edges.client.post(
+        "/api/orders",
+        json={"items": [{"sku": "apple", "quantity": 1}], "slot": SLOT},
+        headers={"authorization": f"Bearer {token}", "idempotency-key": "k"},
+    )
+    assert placed.status_code == 202
 
 
 async def test_published_keys_check_tokens_and_hold_no_secret(edges: Edges) -> None:
