@@ -36,6 +36,7 @@ _TEXTS = {
     "port": "port for calls, health and metrics; 0 takes a free one",
     "ports": "the edges' ports, or auto",
     "limit": "orders in flight before 503",
+    "session": "seconds after which Kafka gives the shards of a process that died or froze to others",
     "data": "front: folder of the operator's token",
     "addresses": "file to write this process's addresses into once it serves",
 }
@@ -44,6 +45,7 @@ _DEFAULTS = {
     "host": "127.0.0.1",
     "port": "0",
     "limit": "20000",
+    "session": "6",
     "data": "data",
 }
 _METAVARS = {"postgres": "DSN", "kafka": "HOST:PORT", "rooms": "ROOM=URL,…", "gateway": "URL", "ports": "NAME=PORT,…"}
@@ -98,6 +100,7 @@ def settings_of(arguments: argparse.Namespace) -> ServeSettings:
         _number("--limit", arguments.limit),
         Path(arguments.data),
         arguments.seed,
+        _seconds("--session", arguments.session),
     )
 
 
@@ -116,6 +119,13 @@ def _number(option: str, text: str) -> int:
     if not str(text).isdecimal():
         raise ValueError(f"{option}: {text!r} is no number")
     return int(text)
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{option}: {text!r} is no number of seconds") from None
 
 
 def _run(settings: ServeSettings, addresses: str) -> int:

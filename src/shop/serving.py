@@ -129,7 +129,9 @@ class ShopProcess:
     async def _service(self, room: str) -> Service:
         settings = self._settings
         storage = await self._storage(room)
-        kafka = Kafka(KafkaSettings(bootstrap=settings.kafka, prefix=settings.prefix), self.signals)
+        kafka = Kafka(
+            KafkaSettings(bootstrap=settings.kafka, prefix=settings.prefix, session_s=settings.session_s), self.signals
+        )
         self._undo.push_async_callback(kafka.close)
         await kafka.check([*ADDRESSES, *TOPICS])
         captured = settings.outbox == "events"

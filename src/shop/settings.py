@@ -36,7 +36,8 @@ class ServeSettings:
     `room` is what it serves. `postgres` is a DSN with `{database}` in place of the database's name, `kafka` is
     `host:port`, `prefix` goes before the names of topics. `rooms` says where the other rooms answer calls, `token` is
     what all processes of one shop know. `outbox`: whether the room sends its messages itself (`relay`), or Debezium
-    reads them (`events`). `port` is for calls, health and metrics; `ports` are the edges'.
+    reads them (`events`). `port` is for calls, health and metrics; `ports` are the edges'. After `session_s` seconds
+    Kafka gives the shards of a process that died or froze to others.
     """
 
     room: str
@@ -53,6 +54,7 @@ class ServeSettings:
     limit: int = 20_000
     data: Path = Path("data")
     seed: bool = False
+    session_s: float = 6.0
 
     def dsn(self, room: str) -> str:
         """Of a room's own database."""

@@ -1,8 +1,8 @@
 """The distributed shop on one machine, without containers: real servers, and a process for each service.
 
 async with Distributed(folder) as shop:
-    await shop.kill("billing")
-    await shop.start_service("billing")
+    await shop.services["billing"].kill()
+    await shop.services["billing"].start()
 """
 
 from tools.distributed.service import ServiceProcess

@@ -18,7 +18,7 @@ from shop.app import app
 from shop.serve_command import PROCESSES, ROOMS
 from shop.serving import ADDRESSES, TOPICS
 from tools.distributed.service import ServiceProcess
-from tools.servers import Connect, Kafka, Postgres, fetch
+from tools.servers import Connect, Kafka, Postgres, TcpProxy, fetch
 from tools.servers.ports import free_port
 from tools.servers.postgres import programs
 from tools.servers.process import Server
@@ -32,7 +32,8 @@ EDGES = {"orders": ("api",), "front": ("ops", "queue-saga")}
 class Options:
     """`postgres` is a version, 0 the newest here; `partitions` of each topic; `copies` of a room besides one.
 
-    `cdc`: Debezium reads billing's outbox. `ports` of the edges, 0 takes free ones.
+    `cdc`: Debezium reads billing's outbox. `ports` of the edges, 0 takes free ones. `session_s`: after so long Kafka
+    gives the shards of a process that died or froze to others. `proxied`: there are `Distributed.proxies`.
     """
 
     postgres: int = 0
@@ -41,10 +42,16 @@ class Options:
     cdc: bool = True
     ports: tuple[tuple[str, int], ...] = tuple((name, 0) for name in PORTS)
     seed: bool = True
+    session_s: float = 6.0
+    proxied: bool = False
 
 
 class Distributed:
-    """The whole shop in `folder`; `say` is told of each part that is ready."""
+    """The whole shop in `folder`; `say` is told of each part that is ready.
+
+    `proxies`, when it is made with them: of each service, and of `connect`, the way to PostgreSQL; `kafka`: everybody's
+    way to the broker.
+    """
 
     def __init__(self, folder: Path, options: Options = Options(), say: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder.absolute()
@@ -54,6 +61,7 @@ class Distributed:
         self.connect = Connect(self.folder / "connect", self.kafka)
         self.services: dict[str, ServiceProcess] = {}
         self.addresses: dict[str, str] = {}
+        self.proxies: dict[str, TcpProxy] = {}
         self._say = say
         self._token = ""
         self._undo = AsyncExitStack()
@@ -85,6 +93,8 @@ class Distributed:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._token = _kept(self.folder / "calls.token")
         await fetch()
+        if self.options.proxied:
+            await self._open_ways()
         await self._start_servers()
         await asyncio.gather(*(ensure_database(self.postgres.dsn(name)) for name in app.databases))
         await create_topics(
@@ -101,6 +111,20 @@ class Distributed:
         await asyncio.gather(*(each.stop() for each in self.services.values()))
         await self._undo.aclose()
         (self.folder / "addresses.json").unlink(missing_ok=True)
+
+    async def _open_ways(self) -> None:
+        ports = dict.fromkeys([*self._names(), "connect"], self.postgres.port) | {"kafka": self.kafka.port}
+        self.proxies = {name: TcpProxy(port) for name, port in ports.items()}
+        self.kafka.advertised_port = self.proxies["kafka"].port
+        for proxy in self.proxies.values():
+            await proxy.start()
+            self._undo.push_async_callback(proxy.stop)
+
+    def _dsn_for(self, name: str, database: str) -> str:
+        """Where somebody finds a database."""
+        dsn = self.postgres.dsn(database)
+        proxy = self.proxies.get(name)
+        return dsn.replace(f":{self.postgres.port}/", f":{proxy.port}/") if proxy else dsn
 
     async def _start_servers(self) -> None:
         servers: list[Server] = [self.postgres, self.kafka, *([self.connect] if self.options.cdc else [])]
@@ -120,27 +144,30 @@ class Distributed:
         storage = PostgresStorage(dsn, app.databases[room], name=room, outbox="events")
         await storage.migrate()
         await storage.close()
-        await self.connect.put_connector(room, connector(room, dsn))
+        await self.connect.put_connector(room, connector(room, self._dsn_for("connect", room)))
         await self.postgres.wait_for_slot(slot_name(room))
         self._say(f"Debezium reads {room}'s outbox")
 
-    def _make_services(self) -> None:
+    def _names(self) -> dict[str, str]:
+        """The processes, each with its room."""
         counts = dict.fromkeys(PROCESSES, 1) | {room: 1 + more for room, more in self.options.copies}
-        names = [
-            (room if nth == 1 else f"{room}-{nth}", room) for room in PROCESSES for nth in range(1, counts[room] + 1)
-        ]
-        ports = {name: free_port() for name, _ in names}
+        return {room if nth == 1 else f"{room}-{nth}": room for room in PROCESSES for nth in range(1, counts[room] + 1)}
+
+    def _make_services(self) -> None:
+        names = self._names()
+        ports = {name: free_port() for name in names}
         rooms = ",".join(f"{room}=http://127.0.0.1:{ports[room]}" for room in ROOMS)
-        common = {"postgres": self.dsn, "kafka": self.kafka.bootstrap, "rooms": rooms, "data": str(self.folder)}
-        for name, room in names:
+        common = {"kafka": self.kafka.bootstrap, "rooms": rooms, "data": str(self.folder)}
+        for name, room in names.items():
             options = common | self._options_of(name, room, ports)
             self.services[name] = ServiceProcess(name, room, self.folder, ports[name], options, self._token)
 
     def _options_of(self, name: str, room: str, ports: dict[str, int]) -> dict[str, str]:
-        """A second process of a room takes free ports for its edges."""
+        """Edges stay where they are when a process starts again; a second one of a room takes free ports."""
         wanted = dict(self.options.ports) if name == room else {}
-        edges = ",".join(f"{edge}={wanted.get(edge, 0)}" for edge in EDGES.get(room, ()))
-        options = {"ports": edges or "auto"}
+        edges = ",".join(f"{edge}={wanted.get(edge) or free_port()}" for edge in EDGES.get(room, ()))
+        options = {"ports": edges or "auto", "session": f"{self.options.session_s:g}"}
+        options["postgres"] = self._dsn_for(name, "{database}")
         if room == "payments":
             options["gateway"] = f"http://127.0.0.1:{ports['gateway']}"
         if room == CAPTURED and self.options.cdc:
