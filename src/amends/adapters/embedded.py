@@ -22,6 +22,7 @@ from amends.adapters.sqlite import DataFolder, SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
 from amends.pages import Instance
 from amends.participant import Participant
+from amends.ports import Transport
 from amends.ports import Tracer
 from amends.saga import Saga
 from amends.schema import Migration
@@ -40,7 +41,7 @@ class Embedded:
 
     def __init__(self, folder: Path | None = None, tracer: Tracer | None = None) -> None:
         self.runtime = AsyncioRuntime()
-        self.transport = InProcess()
+        self.transport: Transport = InProcess()
         self.signals = Signals()
         self.services: dict[str, Service] = {}
         self._tracer = tracer

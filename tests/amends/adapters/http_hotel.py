@@ -1,7 +1,7 @@
 """A hotel that is asked over HTTP: one room of `tests.amends.trips`, with a file of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.messages import Command, Message, encode, type_name
 from amends.participant import Asked
+from amends.ports import Runtime, Transport
 from amends.service import Service
-from amends.signals import Field, Signals
-from tests.amends.adapters.http_server import serving
+from amends.signals import Signals
+from tests.amends.adapters.http_server import Ear, serving
 from tests.amends.trips import EFFECTS, BookHotel, CancelHotel, Full, insert_effect
 
 NOW = "2033-05-18T03:33:20Z"
@@ -49,17 +50,16 @@ class Renovated(Event):
 
 
 class Hotel:
-    """Its service, and what it has done. `full` names trips that are refused."""
+    """Its service, and what it has done. `full` names trips that are refused; `asked` waits for guests' answers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, way_back: Callable[[Transport, Runtime], Transport] = lambda own, _: own) -> None:
         self.full: set[str] = set()
         self.asked: list[Asked] = []
-        self.signals: list[tuple[str, dict[str, Field]]] = []
         self.runtime = AsyncioRuntime()
         signals = Signals()
-        signals.listen(lambda name, fields: self.signals.append((name, fields)))
+        self.ear = Ear(signals)
         self.storage = SqliteStorage(folder / "hotel.db", EFFECTS)
-        self.transport = InProcess()
+        self.transport = way_back(InProcess(), self.runtime)
         self.service = Service(self.storage, self.transport, self.runtime, signals, participant=self._participant())
         self.app = participant_app(self.service)
 
@@ -84,9 +84,6 @@ class Hotel:
         assert self.service.hop is not None
         async with self.service.transaction() as tx:
             await self.service.hop.answer(tx, asked, Room(12))
-
-    def heard(self, signal: str) -> list[dict[str, Field]]:
-        return [fields for name, fields in self.signals if name == signal]
 
     def _participant(self) -> Participant:
         hotel = Participant("hotel")

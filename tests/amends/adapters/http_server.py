@@ -1,4 +1,4 @@
-"""Real HTTP servers on free ports of loopback, in the test's own loop."""
+"""Real HTTP servers on free ports of loopback, in the test's own loop; and an ear for what is signalled."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,37 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
+
+from amends.signals import Field, Signals
+
+PATIENCE_S = 30.0
+
+
+class Ear:
+    """Hears signals, and waits for them."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._heard: list[tuple[str, dict[str, Field]]] = []
+        self._waiting: list[tuple[str, asyncio.Event]] = []
+        signals.listen(self._hear)
+
+    def all(self, signal: str) -> list[dict[str, Field]]:
+        """The fields of every signal of this name so far."""
+        return [fields for name, fields in self._heard if name == signal]
+
+    async def first(self, signal: str) -> dict[str, Field]:
+        """The first signal of this name, which may be still to come."""
+        if not self.all(signal):
+            comes = asyncio.Event()
+            self._waiting.append((signal, comes))
+            await asyncio.wait_for(comes.wait(), PATIENCE_S)
+        return self.all(signal)[0]
+
+    def _hear(self, name: str, fields: dict[str, Field]) -> None:
+        self._heard.append((name, fields))
+        for waited_for, comes in self._waiting:
+            if waited_for == name:
+                comes.set()
 
 
 class _Server(uvicorn.Server):

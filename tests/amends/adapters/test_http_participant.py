@@ -103,7 +103,7 @@ async def test_concurrent_requests_are_carried_out_in_few_batches(world: World) 
     hotel, client = world
     answers = await together(client, *[BookHotel(f"t{number}") for number in range(50)])
     assert {each.status_code for each in answers} == {200}
-    hops = hotel.heard("participant.hop")
+    hops = hotel.ear.all("participant.hop")
     assert sum(int(str(hop["messages"])) for hop in hops) == 50
     assert len(hops) < 25
 
@@ -179,7 +179,7 @@ async def test_failure_of_a_handler_is_told_and_leaves_nothing(world: World) -> 
     answer = await post(client, Burn("t1"))
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/handler-failed")
     assert "on fire" not in answer.text
-    assert hotel.heard("message.failed") == [
+    assert hotel.ear.all("message.failed") == [
         {"message": "t1 Burn", "saga": "t1", "error": "RuntimeError: the hotel is on fire"}
     ]
     assert await hotel.unchanged()

@@ -17,10 +17,9 @@ from amends.conformance.fixtures import envelope, event
 from amends.errors import DefinitionError
 from amends.messages import Envelope, Kind, MessageId, Operation, Outcome
 from amends.ports import Taken
-from amends.signals import Field, Signals
-from tests.amends.adapters.http_server import serving
+from amends.signals import Signals
+from tests.amends.adapters.http_server import PATIENCE_S, Ear, serving
 
-PATIENCE_S = 20.0
 ROOM = [(b"ce-type", b"Room"), (b"content-type", b"application/json")]
 BATCH = [(b"content-type", b"application/cloudevents-batch+json")]
 PROBLEM = [(b"content-type", b"application/problem+json")]
@@ -81,10 +80,8 @@ class World:
         self.local = InProcess()
         self.replies = self.local.subscribe("trips.coordinator")
         self.taken: list[MessageId] = []
-        self.signals: list[tuple[str, dict[str, Field]]] = []
         self._signals = Signals()
-        self._signals.listen(self._hear)
-        self._waiting: list[tuple[str, asyncio.Event]] = []
+        self.ear = Ear(self._signals)
         self._leaving = AsyncExitStack()
 
     async def serve(self, *answers: Answer | Callable[[Request], Awaitable[Answer]], **options: Any) -> Script:
@@ -116,24 +113,8 @@ class World:
                 await self.replies.acknowledge(batch)
         return got
 
-    async def heard(self, signal: str) -> dict[str, Field]:
-        """Waits until a signal of this name has been given."""
-        for name, fields in self.signals:
-            if name == signal:
-                return fields
-        comes = asyncio.Event()
-        self._waiting.append((signal, comes))
-        await asyncio.wait_for(comes.wait(), PATIENCE_S)
-        return await self.heard(signal)
-
     async def close(self) -> None:
         await self._leaving.aclose()
-
-    def _hear(self, name: str, fields: dict[str, Field]) -> None:
-        self.signals.append((name, fields))
-        for waited_for, comes in self._waiting:
-            if waited_for == name:
-                comes.set()
 
 
 @pytest.fixture
@@ -257,7 +238,7 @@ async def test_server_that_is_away_is_asked_again(world: World, status: int) -> 
     await world.received()
     assert [request.headers["ce-id"] for request in script.requests] == ["m1"] * 3
     assert world.runtime.slept == [3.0 + 0.5 * 0.05, 0.5 * 0.1]
-    told = await world.heard("http.away")
+    told = await world.ear.first("http.away")
     assert told == {"address": "hotel", "messages": 1, "error": f"{status} later"}
 
 
@@ -273,7 +254,7 @@ async def test_refused_connection_is_tried_again_until_somebody_listens(world: W
         port = listener.getsockname()[1]
     world.route(f"http://127.0.0.1:{port}")
     world.send(envelope("m1"))
-    assert "Connect" in str((await world.heard("http.away"))["error"])
+    assert "Connect" in str((await world.ear.first("http.away"))["error"])
 
     async def answer(_: Request) -> Answer:
         return 200, ROOM, b"{}"
@@ -293,7 +274,7 @@ async def test_silent_server_is_given_up_and_asked_again(world: World) -> None:
     world.send(envelope("m1"))
     await world.received()
     silence.set()
-    assert (await world.heard("http.away"))["error"] == "no answer within 0.05 s"
+    assert (await world.ear.first("http.away"))["error"] == "no answer within 0.05 s"
 
 
 async def test_server_that_is_away_holds_up_no_other(world: World) -> None:
@@ -352,7 +333,7 @@ async def test_command_that_is_rejected_has_failed(world: World, what: str) -> N
     world.send(envelope("m1", key="t1"))
     [reply] = await world.received()
     assert (reply.type, reply.outcome, reply.saga, reply.attempt) == (name, Outcome.FAILED, "t1", 2)
-    told = await world.heard("http.rejected")
+    told = await world.ear.first("http.rejected")
     assert (told["address"], told["message"], told["saga"]) == ("hotel", "m1", "t1")
     assert name in str(told["error"])
     assert world.taken == ["m1"]
@@ -362,7 +343,7 @@ async def test_command_of_a_replaced_coordinator_is_dropped(world: World) -> Non
     details = msgspec.json.encode(problem(409, "replaced-epoch", "epoch 7 has been replaced"))
     await world.serve((409, PROBLEM, details), (200, ROOM, b"{}"))
     world.send(envelope("m1"))
-    await world.heard("http.rejected")
+    await world.ear.first("http.rejected")
     world.send(envelope("m2"))
     assert len(await world.received()) == 1
     assert world.taken == ["m1", "m2"]
@@ -371,7 +352,7 @@ async def test_command_of_a_replaced_coordinator_is_dropped(world: World) -> Non
 async def test_event_that_is_rejected_stays_in_its_outbox(world: World) -> None:
     await world.serve((404, [], b""), (204, [], b""))
     world.send(msgspec.structs.replace(event("m1"), to="hotel"))
-    await world.heard("http.rejected")
+    await world.ear.first("http.rejected")
     done = asyncio.Event()
     world.send(msgspec.structs.replace(event("m1"), to="hotel"), taken=lambda ids: done.set())
     await asyncio.wait_for(done.wait(), PATIENCE_S)
@@ -448,7 +429,7 @@ async def test_answer_that_is_no_http_is_asked_for_again(world: World, said: byt
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
     world.route(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     world.send(envelope("m1"))
-    assert told in str((await world.heard("http.away"))["error"])
+    assert told in str((await world.ear.first("http.away"))["error"])
     assert world.taken == []
 
 
