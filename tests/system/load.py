@@ -18,8 +18,7 @@ from tests.system.intents import (
     deposit_intent,
     order_intent,
 )
-from tests.system.people import Buyer, Operator, buyers, until
-from tests.system.shop_process import ShopProcess
+from tests.system.people import Buyer, Operator, Shop, buyers, until
 from tests.system.storefront import Storefront
 from tests.system.wire import LOST, Connection
 
@@ -27,12 +26,14 @@ BUYERS, WORKERS = 5, 12
 RICH_MINOR, ALMS_MINOR = 10**9, 2_000
 PLENTY = 10**6
 ROUND_STOCK, ROUND_COURIERS = 15, 6
+BUSY_S = 0.02
+AT_THE_GATEWAY = "money at the gateway is what payments knows of"
 
 
 class Load:
-    """Everything that was wanted of one shop, and what is known of it. Buyer 0 is poor."""
+    """Everything that was wanted of one shop, and what is known of it. Buyer 0 is poor; all are named after `name`."""
 
-    def __init__(self, shop: ShopProcess) -> None:
+    def __init__(self, shop: Shop, name: str = "buyer") -> None:
         self.shop = shop
         self.operator = Operator(shop)
         self.buyers: list[Buyer] = []
@@ -42,12 +43,15 @@ class Load:
         self.answered: list[Intent] = []
         self.waiting: deque[Intent] = deque()
         self.posts: Counter[str] = Counter()
+        self.captured_before_minor = 0
+        self.name = name
         self._count = 0
         self._over = False
 
     async def open(self) -> None:
         """Stock, couriers, buyers and their money."""
-        self.buyers = await buyers(self.shop, BUYERS)
+        self.buyers = await buyers(self.shop, BUYERS, name=self.name)
+        self.captured_before_minor = (await self.operator.check())[AT_THE_GATEWAY]["captured_minor"]
         await self.supply(1)
         await self.storefront.open()
         self.waiting += [deposit_intent(each, "first", RICH_MINOR) for each in self.buyers[1:]]
@@ -91,14 +95,17 @@ class Load:
         orders = [order for each in self.buyers for order in await each.orders()]
         return not [each for each in orders if each["id"] in wanted and each["status"] == "approved"]
 
+    def _connection(self) -> Connection:
+        return Connection(self.shop.addresses["api"])
+
     async def _drain_some(self) -> None:
-        connection = Connection(self.shop.addresses["api"])
+        connection = self._connection()
         while self.waiting:
             await self._post(connection, self.waiting.popleft())
         connection.close()
 
     async def _work(self, chance: Random) -> None:
-        connections = [Connection(self.shop.addresses["api"]) for _ in range(3)]
+        connections = [self._connection() for _ in range(3)]
         try:
             with suppress(*LOST):
                 while not self._over:
@@ -151,6 +158,7 @@ class Load:
         known = intent.outcome
         if not intent.take(answer):
             self.waiting.append(intent)
+            await asyncio.sleep(BUSY_S)
         elif not known:
             self.answered.append(intent)
 

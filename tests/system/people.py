@@ -2,10 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
-from tests.system.shop_process import ShopProcess
 from tests.system.wire import Answer, Connection, ask_once
 
 PASSWORD = "correct-horse"
@@ -15,10 +14,20 @@ MOVING = ("running", "compensating")
 Document = dict[str, Any]
 
 
+class Shop(Protocol):
+    """A running shop, of one process or of many: its edges' addresses, and the operator's token."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]: ...
+
+    @property
+    def token(self) -> str: ...
+
+
 class Operator:
     """Sets what there is, looks at everything."""
 
-    def __init__(self, shop: ShopProcess) -> None:
+    def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
     async def ask(self, method: str, path: str, body: object = None, *, key: str = "") -> Answer:
@@ -58,7 +67,7 @@ class Operator:
 class Buyer:
     """A user, signed in."""
 
-    def __init__(self, shop: ShopProcess, email: str, password: str = PASSWORD) -> None:
+    def __init__(self, shop: Shop, email: str, password: str = PASSWORD) -> None:
         self.email = email
         self.password = password
         self.id = ""
@@ -127,9 +136,9 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(_POLL_S)
 
 
-async def buyers(shop: ShopProcess, count: int, money_minor: int = 0) -> list[Buyer]:
+async def buyers(shop: Shop, count: int, money_minor: int = 0, name: str = "buyer") -> list[Buyer]:
     """So many users, a few at a time: passwords cost time."""
-    made = [Buyer(shop, f"buyer{number}@shop.example") for number in range(count)]
+    made = [Buyer(shop, f"{name}{number}@shop.example") for number in range(count)]
     for start in range(0, count, 8):
         await asyncio.gather(*(each.join() for each in made[start : start + 8]))
     if money_minor:

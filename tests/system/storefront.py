@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from tests.system.people import Document
-from tests.system.shop_process import ShopProcess
+from tests.system.people import Document, Shop
 from tests.system.wire import LOST, Connection, ask_once
 
-LOGIN, MONEY, STOCK = "ann", 1_000_000, 1_000_000
+MONEY, STOCK = 1_000_000, 1_000_000
 SUCCESS = "Delivery Succes"
 _FIRST = datetime(2034, 1, 1)  # noqa: DTZ001 - the dialect's times have no zone
 
@@ -17,17 +16,20 @@ _FIRST = datetime(2034, 1, 1)  # noqa: DTZ001 - the dialect's times have no zone
 class Storefront:
     """Orders one piece for 1 each; some ask for too much money, too many pieces, or a time that is taken."""
 
-    def __init__(self, shop: ShopProcess) -> None:
+    def __init__(self, shop: Shop, login: str = "ann") -> None:
         self.good: set[int] = set()
         self.bad: set[int] = set()
         self.over = False
         self._shop = shop
+        self._login = login
         self._times = 0
         self._product = 0
+        self._before: set[int] = set()
 
     async def open(self) -> None:
-        await self._ask("POST", f"/billing/register?login={LOGIN}")
-        await self._ask("POST", "/billing/refill", {"login": LOGIN, "balance": MONEY})
+        self._before = {each["id_order"] for each in await self._ask("GET", "/delivery")}
+        await self._ask("POST", f"/billing/register?login={self._login}")
+        await self._ask("POST", "/billing/refill", {"login": self._login, "balance": MONEY})
         product = await self._ask("POST", "/stock/register", {"description": "pear", "quantity": STOCK})
         self._product = product["id"]
         taken = self._order(self._next_time())
@@ -43,12 +45,13 @@ class Storefront:
 
     async def reckon(self) -> None:
         """What was booked was paid and taken from stock, once; what was acknowledged came out as it had to."""
-        bookings: list[Document] = await self._ask("GET", "/delivery")
+        listed: list[Document] = await self._ask("GET", "/delivery")
+        bookings = [each for each in listed if each["id_order"] not in self._before]
         booked = [each["id_order"] for each in bookings]
         assert len(booked) == len(set(booked)) == len({each["dtime"] for each in bookings})
         assert (self.good - set(booked), self.bad & set(booked)) == (set(), set())
-        assert (await self._ask("GET", f"/billing/account/{LOGIN}"))["balance"] == MONEY - len(booked)
-        [product] = await self._ask("GET", "/stock")
+        assert (await self._ask("GET", f"/billing/account/{self._login}"))["balance"] == MONEY - len(booked)
+        [product] = [each for each in await self._ask("GET", "/stock") if each["id"] == self._product]
         assert product["quantity"] == STOCK - len(booked)
 
     async def _turn(self, connection: Connection, chance: Random) -> None:
@@ -63,7 +66,7 @@ class Storefront:
 
     def _order(self, dtime: str) -> Document:
         pear = {"id_product": self._product, "quntity": 1, "amount": 1}
-        return {"login": LOGIN, "e_mail": "ann@shop.example", "dtime": dtime} | pear
+        return {"login": self._login, "e_mail": "ann@shop.example", "dtime": dtime} | pear
 
     def _next_time(self) -> str:
         self._times += 1

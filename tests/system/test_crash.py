@@ -61,30 +61,28 @@ async def kill_at_start(shop: ShopProcess, chance: Random) -> None:
     await shop.kill()
 
 
-async def test_killed_shop_loses_nothing_and_does_nothing_twice(load: Load) -> None:
+async def test_killed_shop_loses_nothing_and_does_nothing_twice(load: Load, shop: ShopProcess) -> None:
     kills = 0
     for round in range(1, ROUNDS + 1):
         chance = Random(f"{SEED}/{round}")
         seconds = chance.uniform(0.1, 1.2)
-        print(
-            f"seed {SEED} round {round}: killed after {seconds:.2f} s, ready in {load.shop.ready_s:.2f} s", flush=True
-        )
+        print(f"seed {SEED} round {round}: killed after {seconds:.2f} s, ready in {shop.ready_s:.2f} s", flush=True)
         task = await work_for(load, seconds, chance)
-        await load.shop.kill()
+        await shop.kill()
         await task
         kills += 1
         if chance.random() < 0.15:
-            await kill_at_start(load.shop, chance)
+            await kill_at_start(shop, chance)
             kills += 1
-        await load.shop.start(*QUIET)
+        await shop.start(*QUIET)
         await load.operator.check()
         await load.supply(round + 1)
         if round % RECKON_EVERY == 0 or round == ROUNDS:
             await recovered(load)
     report(load, kills)
-    await check_from_outside(load.shop)
-    assert await load.shop.end() == 0
-    await check_from_outside(load.shop)
+    await check_from_outside(shop)
+    assert await shop.end() == 0
+    await check_from_outside(shop)
 
 
 async def check_from_outside(shop: ShopProcess) -> None:
@@ -100,43 +98,43 @@ def report(load: Load, kills: int) -> None:
     assert placed > ROUNDS
 
 
-async def test_terminated_shop_ends_soon_and_goes_on_afterwards(load: Load) -> None:
+async def test_terminated_shop_ends_soon_and_goes_on_afterwards(load: Load, shop: ShopProcess) -> None:
     for round in range(1, 6):
         chance = Random(f"{SEED}/term/{round}")
         task = await work_for(load, chance.uniform(0.2, 0.8), chance)
         began = time.monotonic()
-        assert await load.shop.end() == 0, load.shop.said()
+        assert await shop.end() == 0, shop.said()
         took_s = time.monotonic() - began
         print(f"seed {SEED} round {round}: ended in {took_s:.2f} s")
         assert took_s < ENDS_S
         await task
-        assert not (load.shop.folder / "addresses.json").exists()
-        await load.shop.start(*QUIET)
+        assert not (shop.folder / "addresses.json").exists()
+        await shop.start(*QUIET)
         await load.supply(round + 1)
     await recovered(load)
 
 
-async def test_frozen_shop_goes_on_when_it_thaws(load: Load) -> None:
+async def test_frozen_shop_goes_on_when_it_thaws(load: Load, shop: ShopProcess) -> None:
     task = await work_for(load, 0.7, Random(f"{SEED}/thaw"))
-    load.shop.send(signal.SIGSTOP)
+    shop.send(signal.SIGSTOP)
     await asyncio.sleep(3)
-    load.shop.send(signal.SIGCONT)
+    shop.send(signal.SIGCONT)
     await asyncio.wait([task], timeout=0.5)
     load.enough()
     await task
     await recovered(load)
 
 
-async def test_shop_killed_as_it_thaws_loses_nothing(load: Load) -> None:
+async def test_shop_killed_as_it_thaws_loses_nothing(load: Load, shop: ShopProcess) -> None:
     chance = Random(f"{SEED}/freeze")
     task = await work_for(load, 0.7, chance)
-    load.shop.send(signal.SIGSTOP)
+    shop.send(signal.SIGSTOP)
     await asyncio.sleep(3)
-    load.shop.send(signal.SIGCONT)
+    shop.send(signal.SIGCONT)
     await asyncio.wait([task], timeout=0.5)
-    await load.shop.kill()
+    await shop.kill()
     await task
-    await load.shop.start(*QUIET)
+    await shop.start(*QUIET)
     await recovered(load)
 
 

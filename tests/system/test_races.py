@@ -4,56 +4,9 @@ import asyncio
 from collections import Counter
 from random import Random
 
-from tests.system.intents import end_of
-from tests.system.people import Buyer, Document, Operator, buyers, order_of, until
+from tests.system.people import Buyer, Operator, buyers, order_of, until
+from tests.system.rush import BUYERS, MONEY, SLOT, at_once, crowd, ends, furnish, paid
 from tests.system.shop_process import ShopProcess
-from tests.system.wire import Answer
-
-BUYERS, USERS = 200, 20
-SLOT = "2034-07-01T08:00:00Z"
-MONEY = 10**6
-
-
-async def furnish(operator: Operator, on_hand: int, couriers: int) -> None:
-    await operator.put_product("lamp", 1_000, on_hand)
-    await operator.put_slot(SLOT, couriers)
-
-
-async def at_once(wishes: list[tuple[Buyer, str]], order: Document) -> list[Answer]:
-    """Everybody connects first, then all orders are sent in the same moment; `wishes` are buyers and their keys."""
-    gate = asyncio.Barrier(len(wishes))
-
-    async def place(buyer: Buyer, key: str) -> Answer:
-        connection = buyer.connection()
-        await connection.ask("GET", "/healthz")
-        await gate.wait()
-        try:
-            return await connection.ask("POST", "/api/orders", order, key=key)
-        finally:
-            connection.close()
-
-    return await asyncio.gather(*(place(*wish) for wish in wishes))
-
-
-async def crowd(shop: ShopProcess) -> list[tuple[Buyer, str]]:
-    users = await buyers(shop, USERS, MONEY)
-    return [(users[number % USERS], f"wish {number}") for number in range(BUYERS)]
-
-
-async def ends(operator: Operator, wishes: list[tuple[Buyer, str]]) -> Counter[str]:
-    """How all orders have ended, when they have."""
-    await operator.settle()
-    everyone = {id(buyer): buyer for buyer, _ in wishes}.values()
-    orders = [each for buyer in everyone for each in await buyer.orders()]
-    return Counter(end_of(each) for each in orders)
-
-
-async def paid(wishes: list[tuple[Buyer, str]]) -> int:
-    """How much everybody together has paid; nothing may still be held."""
-    everyone = {id(buyer): buyer for buyer, _ in wishes}.values()
-    wallets = [await each.wallet() for each in everyone]
-    assert {each["held_minor"] for each in wallets} == {0}
-    return sum(MONEY - each["balance_minor"] for each in wallets)
 
 
 async def test_two_hundred_buyers_get_the_last_ten_pieces(shop: ShopProcess, operator: Operator) -> None:
