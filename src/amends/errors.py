@@ -15,6 +15,7 @@ A participant's *refusal* is not here: a refusal is a value (`amends.Refusal`), 
     ├── KeyReused              an idempotency key came again with another request
     ├── KeyInUse               the first request with this idempotency key still runs
     ├── MissingTopics          the broker lacks topics that a service reads or writes
+    ├── CaptureFailed          a change data capture, or its slot, does not do what it is told
     └── StorageError
         ├── WrongSchema        the database has another schema version than this program
         ├── InUse              another process owns the data folder
@@ -82,6 +83,10 @@ class KeyInUse(AmendsError):
 
 class MissingTopics(AmendsError):
     """Names the topics."""
+
+
+class CaptureFailed(AmendsError):
+    """Names the connector, the slot or the messages."""
 
 
 class StorageError(AmendsError):
