@@ -18,8 +18,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench.every_row import ROWS
 from bench.figures import Figure, Row, Scale, number, spread
-from bench.rows import ROWS
 
 QUICK = 0.1
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"

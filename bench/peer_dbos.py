@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from uuid import uuid4
 
 import msgspec
@@ -68,13 +69,16 @@ STEPS: dict[str, tuple[str, ...]] = {
 
 class Plan(msgspec.Struct, frozen=True):
     orders: int
+    """`dsn` is a PostgreSQL database; empty: SQLite files."""
+
     threads: int = 4
     exactly_once: bool = True
     wal: bool = True
+    dsn: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """`synchronous` is what its connections say that they use: 2 is FULL."""
+    """`synchronous` is what its connections say that they use: 2 is FULL, as is `on` of PostgreSQL."""
 
     per_s: float
     p50_ms: float
@@ -86,7 +90,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def measure(plan: Plan) -> Outcome:
     with folder() as home:
-        files = [f"sqlite:///{home / name}.db" for name in ("system", "shop")]
+        files = _addresses(plan, home)
         engines = [_engine(file, plan) for file in files]
         with engines[1].begin() as connection:
             for statement in TABLES:
@@ -99,6 +103,13 @@ def measure(plan: Plan) -> Outcome:
             return _run(plan, place_order, engines[1])
         finally:
             DBOS.destroy()
+
+
+def _addresses(plan: Plan, home: Path) -> list[str]:
+    """Of DBOS's own tables and of the shop's: files of their own, or one database, as its documentation has it."""
+    if plan.dsn:
+        return [plan.dsn.replace("postgresql://", "postgresql+psycopg://")] * 2
+    return [f"sqlite:///{home / name}.db" for name in ("system", "shop")]
 
 
 def _config(url: str, engine: sa.Engine) -> DBOSConfig:
@@ -114,6 +125,8 @@ def _config(url: str, engine: sa.Engine) -> DBOSConfig:
 def _engine(url: str, plan: Plan) -> sa.Engine:
     """Set as DBOS sets its own engines, and with write-ahead logging."""
     engine = sa.create_engine(url, pool_size=plan.threads + 4)
+    if plan.dsn:
+        return engine
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -186,8 +199,11 @@ def _outcome(plan: Plan, latencies: list[float], took_s: float, engine: sa.Engin
     with engine.connect() as connection:
         approved = connection.execute(sa.text("select count(*) from orders where status = 'approved'")).scalar_one()
         assert approved == plan.orders + plan.threads, f"{approved} orders are approved, {plan.orders} were placed"
-        synchronous = connection.execute(sa.text("pragma synchronous")).scalar_one()
-        journal = connection.execute(sa.text("pragma journal_mode")).scalar_one()
+        if plan.dsn:
+            synchronous, journal = 2 * (connection.execute(sa.text("show synchronous_commit")).scalar_one() == "on"), ""
+        else:
+            synchronous = connection.execute(sa.text("pragma synchronous")).scalar_one()
+            journal = connection.execute(sa.text("pragma journal_mode")).scalar_one()
     p50_ms, p99_ms = (percentile(latencies, share) * 1000 for share in (0.5, 0.99))
     return Outcome(plan.orders / took_s, p50_ms, p99_ms, synchronous, journal, sqlite3.sqlite_version)
 

@@ -8,16 +8,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from amends.adapters.sqlite.connection import connect
 from bench import stock
 from bench.child import folder, running
 from bench.load import Request
+from bench.look import InFile, Look, OnServer
 
 READY_S = 60.0
 PASSWORD = "correct horse battery staple"
@@ -30,12 +30,16 @@ class Buyer(NamedTuple):
 
 
 class Shop:
-    """A running shop on a data folder. `ready_s` is how long it took from its start until it could serve."""
+    """A running shop on a data folder. `ready_s` is how long it took from its start until it could serve.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", data: Path) -> None:
+    `look` sees its orders.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", data: Path, look: Look) -> None:
         self.pid = process.pid
         self._process = process
         self._data = data
+        self._look = look
         began = time.perf_counter()
         addresses = self._addresses(began + READY_S)
         self.ready_s = time.perf_counter() - began
@@ -54,42 +58,27 @@ class Shop:
 
     def cpu_s(self) -> float:
         """Processor time that it has used; NaN where the system doesn't say it finely enough."""
-        stat = Path(f"/proc/{self.pid}/stat")
-        if not stat.exists():
-            return math.nan
-        used = stat.read_text().rpartition(")")[2].split()[11:13]
-        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.pid)
 
     def wait_idle(self, limit_s: float = 120.0) -> float:
         """Waits until no saga is in flight; returns the Unix time at which that was so."""
-        orders = connect(self._data / "orders.db", readonly=True)
         end = time.time() + limit_s
-        try:
-            while orders.execute("select 1 from sagas where wake_at is not null limit 1").fetchall():
-                if time.time() > end:
-                    raise TimeoutError(f"sagas are still in flight after {limit_s} s")
-                time.sleep(0.005)
-            return time.time()
-        finally:
-            orders.close()
+        while self._look.fetch("select 1 from sagas where wake_at is not null limit 1"):
+            if time.time() > end:
+                raise TimeoutError(f"sagas are still in flight after {limit_s} s")
+            time.sleep(0.005)
+        return time.time()
 
     def newest_order(self) -> str:
-        return str(self._fetch("select coalesce(max(id), '') from orders")[0][0])
+        return str(self._look.fetch("select coalesce(max(id), '') from orders")[0][0])
 
     def orders_after(self, id: str) -> dict[str, int]:
         """How many orders came to what, after the one with this id."""
-        return dict(self._fetch("select status, count(*) from orders where id > ? group by status", id))
+        return dict(self._look.fetch("select status, count(*) from orders where id > ? group by status", id))
 
     def close(self) -> None:
         self.api.close()
         self.ops.close()
-
-    def _fetch(self, sql: str, *params: str) -> list[Any]:
-        orders = connect(self._data / "orders.db", readonly=True)
-        try:
-            return orders.execute(sql, params).fetchall()
-        finally:
-            orders.close()
 
     def _addresses(self, end: float) -> dict[str, str]:
         path = self._data / "addresses.json"
@@ -101,14 +90,28 @@ class Shop:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has used; NaN where the system doesn't say it finely enough."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return math.nan
+    used = stat.read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
-def shop(data: Path | None = None) -> Iterator[Shop]:
-    """`shop up` on a data folder, a temporary one by default; stopped by its id at the end."""
+def shop(data: Path | None = None, dsn: str = "") -> Iterator[Shop]:
+    """`shop up` on a data folder, a temporary one by default; stopped by its id at the end.
+
+    `dsn` has its databases on a server, with `{database}` in place of their names.
+    """
     with folder() as home:
         data = data or home / "data"
         command = [str(Path(sys.executable).parent / "shop"), "up", "--data", str(data), "--ports", "auto"]
+        look: Look = OnServer(dsn.replace("{database}", "orders")) if dsn else InFile(data)
+        command += ["--postgres", dsn] if dsn else []
         with running(command, log=data.parent / "shop.log") as process:
-            opened = Shop(process, data)
+            opened = Shop(process, data, look)
             try:
                 yield opened
             finally:

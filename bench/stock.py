@@ -37,13 +37,13 @@ def is_refused(nth: int, share: float) -> bool:
 async def fill(services: Mapping[str, Service], now: float) -> None:
     """Stocks a started shop; may run again."""
     storages = {name: service.storage for name, service in services.items()}
-    await _wallets(storages["billing"], now)
+    await _wallets(services["billing"])
     await _goods(storages["orders"], storages["warehouse"], now)
     await _couriers(storages["delivery"], now)
 
 
-async def _wallets(storage: Storage, now: float) -> None:
-    async with storage.transaction(now) as tx:
+async def _wallets(billing: Service) -> None:
+    async with billing.transaction() as tx:
         for name in [POOR, *map(user, range(USERS))]:
             await accounts.open_wallet(tx, name)
             if name != POOR:
