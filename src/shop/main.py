@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from shop.prepare_command import add_prepare
 from shop.serve_command import add_serve
 from shop.settings import DATABASE, OWN_SERVER, PORTS, Settings
 
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     order.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="data folder of the shop")
     order.set_defaults(run=_order)
     add_serve(commands)
+    add_prepare(commands)
     return top
 
 

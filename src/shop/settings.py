@@ -59,3 +59,19 @@ class ServeSettings:
     def dsn(self, room: str) -> str:
         """Of a room's own database."""
         return self.postgres.replace(DATABASE, room)
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareSettings:
+    """What the distributed shop needs before it starts. `captured` are the rooms whose outbox Debezium reads."""
+
+    postgres: str
+    kafka: str
+    prefix: str = ""
+    partitions: int = 4
+    replicas: int = 1
+    connect: str = ""
+    captured: tuple[str, ...] = ()
+
+    def dsn(self, room: str) -> str:
+        return self.postgres.replace(DATABASE, room)

@@ -4,6 +4,7 @@ Source: KIP-875, which gave it `stop` and the offsets, in Kafka 3.6.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from time import monotonic
 from urllib.error import HTTPError
@@ -16,6 +17,8 @@ from amends.errors import CaptureFailed, DefinitionError
 
 # A group that is being rebalanced, or a worker that has just begun, refuses for a moment.
 _BUSY = (409, 500, 503)
+# What was made just now is not known everywhere at once.
+_NOT_YET = (404, *_BUSY)
 _POLL_S = 0.2
 _ANSWER_S = 90.0
 
@@ -39,14 +42,15 @@ class KafkaConnect:
         self._url = url.rstrip("/")
         self._patience_s = patience_s
 
+    async def put(self, name: str, config: Mapping[str, str]) -> None:
+        """Makes a connector, or changes it; returns when it runs."""
+        await self._ask("PUT", name, "/config", msgspec.json.encode(dict(config)))
+        await self._until(name, "RUNNING")
+
     async def stop(self, name: str) -> None:
         """Stops a connector, its tasks with it; it stays known."""
         await self._ask("PUT", name, "/stop")
-        until = monotonic() + self._patience_s
-        while not await self._is_stopped(name):
-            if monotonic() > until:
-                raise CaptureFailed(f"the connector {name!r} at {self._url} did not stop in {self._patience_s:g} s")
-            await asyncio.sleep(_POLL_S)
+        await self._until(name, "STOPPED")
 
     async def forget(self, name: str) -> None:
         """Forgets how far a stopped connector had read."""
@@ -55,18 +59,33 @@ class KafkaConnect:
     async def resume(self, name: str) -> None:
         await self._ask("PUT", name, "/resume")
 
-    async def _is_stopped(self, name: str) -> bool:
-        status = msgspec.json.decode(await self._ask("GET", name, "/status"), type=_Status)
-        return status.connector.state == "STOPPED" and not status.tasks
+    async def _until(self, name: str, state: str) -> None:
+        until = monotonic() + self._patience_s
+        while not await self._is(name, state):
+            if monotonic() > until:
+                raise CaptureFailed(f"the connector {name!r} at {self._url} is not {state} in {self._patience_s:g} s")
+            await asyncio.sleep(_POLL_S)
 
-    async def _ask(self, method: str, name: str, what: str) -> bytes:
+    async def _is(self, name: str, state: str) -> bool:
+        """A stopped one has no tasks, a running one's run."""
+        status = msgspec.json.decode(await self._ask("GET", name, "/status", again=_NOT_YET), type=_Status)
+        if traces := [each.trace for each in (status.connector, *status.tasks) if each.state == "FAILED"]:
+            raise CaptureFailed(f"the connector {name!r} at {self._url} failed: {traces[0][:500]}")
+        tasks = {each.state for each in status.tasks}
+        return status.connector.state == state and tasks == ({"RUNNING"} if state == "RUNNING" else set())
+
+    async def _ask(
+        self, method: str, name: str, what: str, body: bytes | None = None, again: Sequence[int] = _BUSY
+    ) -> bytes:
         path = f"/connectors/{quote(name, safe='')}{what}"
+        headers = {"content-type": "application/json"} if body else {}
         until = monotonic() + self._patience_s
         while True:
-            code, answer = await asyncio.to_thread(_call, Request(f"{self._url}{path}", method=method))
+            request = Request(f"{self._url}{path}", body, headers, method=method)
+            code, answer = await asyncio.to_thread(_call, request)
             if 200 <= code < 300:
                 return answer
-            if code not in _BUSY or monotonic() > until:
+            if code not in again or monotonic() > until:
                 told = f"answered with {code}" if code else "did not answer"
                 raise CaptureFailed(f"{method} {self._url}{path} {told}: {answer.decode(errors='replace')[:500]}")
             await asyncio.sleep(_POLL_S)
