@@ -1,8 +1,32 @@
 """All rows of the report, in their order."""
 
-from bench import on_postgres, rows
-from bench.figures import Figure, Row
+from bench import distributed, on_postgres, rows
+from bench.child import ask
+from bench.figures import Figure, Row, Scale, Values
 from bench.rows import called, latency_figures
+
+SERVICES = ("orders", "billing", "warehouse", "delivery", "notifications", "payments", "users")
+OTHERS = ("postgresql", "kafka", "connect")
+LIMIT_S = 900.0
+
+
+def _separate(scale: Scale) -> Values:
+    plan = distributed.Plan(orders=scale.of(10_000, least=200), slow=scale.of(2_000, least=50))
+    outcome = ask("bench.distributed", plan, distributed.Outcome, LIMIT_S)
+    used = {name: outcome.cpu_us.get(name, 0.0) for name in (*SERVICES, *OTHERS)}
+    figures = {"wal": outcome.wal_bytes, "commits": outcome.commits, "syncs": outcome.syncs}
+    return {"rate": outcome.per_s, "p50": outcome.p50_ms, "p99": outcome.p99_ms, **figures, **used}
+
+
+def _scaled(scale: Scale) -> Values:
+    values: dict[str, float] = {}
+    for processes in (1, 2, 4):
+        plan = distributed.Plan(orders=scale.of(5_000, least=200), copies=processes - 1, partitions=processes)
+        outcome = ask("bench.distributed", plan, distributed.Outcome, LIMIT_S)
+        orders = sum(used for name, used in outcome.cpu_us.items() if name.startswith("orders"))
+        values |= {f"rate {processes}": outcome.per_s, f"cpu {processes}": orders}
+    return values
+
 
 POSTGRES = (
     Row(
@@ -27,4 +51,31 @@ POSTGRES = (
         on_postgres.beside_dbos,
     ),
 )
-ROWS = (*rows.ROWS, *POSTGRES)
+DISTRIBUTED = (
+    Row(
+        "distributed",
+        (
+            Figure("rate", "a process a service, Kafka, PostgreSQL: completed", "orders/s", "≥ 1,000"),
+            Figure("p50", "… order approved at 100/s, p50", "ms"),
+            Figure("p99", "… order approved at 100/s, p99", "ms", "≤ 300"),
+            *(Figure(name, f"… processor time an order, {name}", "µs") for name in (*SERVICES, *OTHERS)),
+            Figure("wal", "… log of PostgreSQL an order", "bytes"),
+            Figure("commits", "… commits an order", ""),
+            Figure("syncs", "… syncs of PostgreSQL's log an order", ""),
+        ),
+        _separate,
+    ),
+    Row(
+        "scale-out",
+        tuple(
+            figure
+            for count in (1, 2, 4)
+            for figure in (
+                Figure(f"rate {count}", f"{count} processes of orders, as many partitions", "orders/s"),
+                Figure(f"cpu {count}", "… their processor time an order", "µs"),
+            )
+        ),
+        _scaled,
+    ),
+)
+ROWS = (*rows.ROWS, *POSTGRES, *DISTRIBUTED)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +22,16 @@ from bench.look import InFile, Look, OnServer
 READY_S = 60.0
 PASSWORD = "correct horse battery staple"
 CYCLE = 1_000
+
+
+class Furnished(Protocol):
+    """A shop that buyers can be made for: its APIs, and where its orders are placed."""
+
+    api: httpx.Client
+    ops: httpx.Client
+
+    @property
+    def address(self) -> tuple[str, int]: ...
 
 
 class Buyer(NamedTuple):
@@ -121,7 +131,7 @@ def shop(data: Path | None = None, dsn: str = "") -> Iterator[Shop]:
 class Buyers:
     """The users, products and slots of `stock`, made through HTTP."""
 
-    def __init__(self, shop: Shop, users: int = stock.USERS) -> None:
+    def __init__(self, shop: Furnished, users: int = stock.USERS) -> None:
         self._shop = shop
         self._goods()
         self.poor = self._join(stock.POOR, 0)
