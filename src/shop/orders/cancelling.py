@@ -1,5 +1,7 @@
 """Taking an order back: before the pivot its saga is turned back, after approval a second saga undoes it."""
 
+from contextlib import suppress
+
 from amends.asking import input_of
 from amends.connections import Tx
 from amends.coordinator import Begin
@@ -46,10 +48,10 @@ class Cancelling:
                     await self._begin(tx, order)
 
     async def _turn_back(self, tx: Tx, order: Order) -> None:
-        try:
+        """The wish is noted in any case: another process may coordinate the saga, and find it past its pivot."""
+        await tx.run(tables.want_cancel, (order.id,))
+        with suppress(CannotMend):
             await self._operator.mend_in(tx, SagaId(order.id), Action.CANCEL, order.user_id, "cancelled by its buyer")
-        except CannotMend:
-            await tx.run(tables.want_cancel, (order.id,))
 
     async def _begin(self, tx: Tx, order: Order) -> None:
         """The purchase is the one that the order's saga began with."""
