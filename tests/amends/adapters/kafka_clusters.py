@@ -10,7 +10,14 @@ from tests.amends.adapters.mock_kafka import PARTITIONS, MockKafka
 from tests.servers import wait_for
 from tools.servers import Kafka as KafkaServer
 
-ADDRESSES = ["hotel", "hotel.events", *[f"address-{number}" for number in range(5)]]
+ADDRESSES = [
+    "hotel",
+    "hotel.events",
+    "trips",
+    "trips.coordinator",
+    "bank",
+    *[f"address-{number}" for number in range(5)],
+]
 BROKER = pytest.param("server", marks=pytest.mark.servers)
 
 on_a_broker = pytest.mark.parametrize("settings", [BROKER], indirect=True)

@@ -31,24 +31,22 @@ async def transport(settings: KafkaSettings) -> AsyncIterator[Transport]:
 async def test_missing_topics_are_all_named(settings: KafkaSettings) -> None:
     async with Kafka(settings) as kafka:
         await kafka.check(["hotel"])
-        bank, post = settings.topic("bank"), settings.topic("post")
-        with pytest.raises(MissingTopics, match=f"has no topic {bank}, {post}; create"):
-            await kafka.check(["bank", "hotel", "post"])
-        with pytest.raises(MissingTopics, match="bank"):
-            await kafka.subscribe("bank").open(Owner())
-        with pytest.raises(MissingTopics, match="bank"):
-            kafka.shard_of("bank", "k")
+        toll, ferry = settings.topic("toll"), settings.topic("ferry")
+        with pytest.raises(MissingTopics, match=f"has no topic {toll}, {ferry}; create"):
+            await kafka.check(["toll", "hotel", "ferry"])
+        with pytest.raises(MissingTopics, match="toll"):
+            await kafka.subscribe("toll").open(Owner())
+        with pytest.raises(MissingTopics, match="toll"):
+            kafka.shard_of("toll", "k")
 
 
 @pytest.mark.servers
 class TestTopics:
     async def test_topics_are_created_once(self, kafka_server: KafkaServer) -> None:
         settings = KafkaSettings(bootstrap=kafka_server.bootstrap, prefix=f"{uuid4().hex}.")
-        assert await create_topics(settings, ["bank", "post"], 3) == [
-            f"{settings.prefix}bank",
-            f"{settings.prefix}post",
-        ]
-        assert await create_topics(settings, ["bank", "toll"], 3) == [f"{settings.prefix}toll"]
+        toll, ferry, quay = (settings.topic(each) for each in ("toll", "ferry", "quay"))
+        assert await create_topics(settings, ["toll", "ferry"], 3) == [toll, ferry]
+        assert await create_topics(settings, ["toll", "quay"], 3) == [quay]
         assert await create_topics(settings, [], 3) == []
 
     async def test_topic_may_be_created_after_its_first_reader_and_sender(self, kafka_server: KafkaServer) -> None:

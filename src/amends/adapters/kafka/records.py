@@ -45,28 +45,29 @@ def read(message: Message, address: str) -> Envelope:
 
 
 def undecodable(message: Message, address: str, error: Malformed) -> Envelope:
-    """An envelope that nobody handles, so that the record is parked; it holds up its key, as any parked message."""
-    position, key = position_of(message), _legible(message.key())
+    """An envelope of a type that nobody handles, so that the record is parked.
+
+    Its position is its id, so that it is parked once; and its key, so that it holds nobody up: there is no telling
+    whose it is.
+    """
+    position = position_of(message)
+    told = Undecodable(
+        error=str(error),
+        topic=message.topic() or "",
+        partition=_number(message.partition()),
+        offset=_number(message.offset()),
+        key=_legible(message.key()),
+        headers=[(name, _legible(value)) for name, value in _headers(message)],
+        value=_legible(message.value()),
+    )
     return Envelope(
         id=MessageId(position),
         kind=Kind.EVENT,
         type=UNDECODABLE,
         to=address,
-        key=(key or {}).get("text") or position,
+        key=position,
         at=max(message.timestamp()[1], 0) / 1000,
-        payload=msgspec.json.encode(_told(message, str(error), key)),
-    )
-
-
-def _told(message: Message, error: str, key: Legible | None) -> Undecodable:
-    return Undecodable(
-        error,
-        message.topic() or "",
-        _number(message.partition()),
-        _number(message.offset()),
-        key,
-        [(name, _legible(value)) for name, value in _headers(message)],
-        _legible(message.value()),
+        payload=msgspec.json.encode(told),
     )
 
 

@@ -1,0 +1,113 @@
+"""The thread that reads: bounded in what it takes in, and back when its consumer broke."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from confluent_kafka import Message
+
+from amends.adapters.kafka import Kafka, KafkaSettings
+from amends.adapters.kafka.claims import weight
+from amends.adapters.kafka.reader import Reader
+from amends.adapters.kafka.troubles import Troubles
+from amends.conformance.fixtures import envelope
+from amends.conformance.transport_suite import ids, ignore, received
+from amends.messages import Envelope
+from tests.amends.adapters import kafka_clusters
+from tests.amends.adapters.kafka_listening import Heard, Remembered, Takings, WatchedOwner
+from tests.amends.adapters.mock_kafka import PARTITIONS
+
+mock = kafka_clusters.mock
+settings = kafka_clusters.settings
+
+MIB = 2**20
+FULL = 16 * MIB
+
+
+class Hoard(Remembered):
+    """A `Listener` that is done with nothing, until it is told to be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[Message] = []
+        self.done_with = 0
+
+    def arrived(self, messages: Sequence[Message]) -> None:
+        self.messages += messages
+        self.grow()
+
+    def gained(self, shards: Sequence[int]) -> None: ...
+
+    async def leave(self, shards: Sequence[int]) -> None: ...
+
+    async def lost(self, shards: Sequence[int]) -> None: ...
+
+
+def large(count: int) -> list[Envelope]:
+    """A tenth of a megabyte each."""
+    return [
+        msgspec.structs.replace(envelope(f"{number:05}", key=f"k{number}"), payload=bytes(100_000))
+        for number in range(count)
+    ]
+
+
+@kafka_clusters.on_a_broker
+async def test_reader_takes_in_no_more_than_a_bounded_amount(settings: KafkaSettings) -> None:
+    hoard, heard, taken, sent = Hoard(), Heard(), Takings(), large(600)
+    async with Kafka(settings, heard.signals) as kafka:
+        kafka.send(sent, taken)
+        await taken.all_of(sent, 60)
+        troubles = Troubles(heard.signals, "hoard")
+        reader = Reader(settings.topic("hotel"), settings.group_id("hotel", ""), settings, hoard, troubles)
+        reader.start()
+        await hoard.until(lambda: weight(hoard.messages) >= FULL)
+        with pytest.raises(TimeoutError):
+            await hoard.until(lambda: weight(hoard.messages) > 3 * FULL, 0.5)
+        while len(hoard.messages) < len(sent):
+            before = len(hoard.messages)
+            hoard.done_with = weight(hoard.messages)
+            await hoard.until(lambda before=before: len(hoard.messages) > before)  # type: ignore[misc]
+        reader.stop()
+        assert await reader.stopped(10)
+    for partition in range(PARTITIONS):
+        offsets = [each.offset() for each in hoard.messages if each.partition() == partition]
+        assert offsets == list(range(len(offsets)))
+
+
+@kafka_clusters.on_a_broker
+async def test_consumer_that_breaks_is_replaced(settings: KafkaSettings) -> None:
+    """Another one comes by its name, and goes."""
+    named = msgspec.structs.replace(settings, properties={"group.instance.id": "me"})
+    heard, owner = Heard(), WatchedOwner()
+    async with Kafka(named, heard.signals) as kafka:
+        subscription = kafka.subscribe("hotel")
+        await subscription.open(owner)
+        await owner.has(PARTITIONS)
+        async with Kafka(named) as impostor:
+            await impostor.subscribe("hotel").open(WatchedOwner())
+            await heard.error("kafka.failed", "fenced")
+            await owner.has(0)
+        await owner.has(PARTITIONS)
+        kafka.send([envelope("m1")], ignore)
+        assert ids(await received(subscription, 1)) == ["m1"]
+
+
+async def test_a_loop_that_ends_without_closing_leaves_no_thread(settings: KafkaSettings) -> None:
+    """Whatever the program forgot: the thread sees that nobody listens any more."""
+
+    async def forget() -> Reader:
+        troubles = Troubles(Heard().signals, "forgotten")
+        reader = Reader(settings.topic("hotel"), settings.group_id("hotel", ""), settings, Hoard(), troubles)
+        reader.start()
+        return reader
+
+    def run() -> Reader:
+        with asyncio.Runner() as runner:
+            return runner.run(forget())
+
+    reader = await asyncio.to_thread(run)
+    async with Kafka(settings) as kafka:
+        kafka.send([envelope(f"m{n}", key=f"k{n}") for n in range(20)], ignore)
+        await asyncio.to_thread(reader._thread.join, 20)
+    assert not reader._thread.is_alive()
