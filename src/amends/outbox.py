@@ -32,6 +32,7 @@ class OutboxRelay:
         self._taken: list[MessageId] = []
         self._unsure: dict[MessageId, tuple[float, Sequence[Envelope]]] = {}
         self._sweep_at = 0.0
+        self._swept_at = float("-inf")
         self._forgot_at = 0.0
 
     async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
@@ -70,12 +71,18 @@ class OutboxRelay:
         What the transport still carries may be sent again: consumers drop what they have seen.
         """
         now = self._runtime.now()
+        self._swept_at = now if everything else self._swept_at
         async with self._storage.transaction(now) as tx:
             await self.forget(tx)
             before = now if everything else now - SWEEP_AFTER_S
             left = await self._storage.outbox.claim(tx, before, _MOST)
         self._transport.send(left, self._taken.extend)
         return len(left)
+
+    async def take_over(self) -> None:
+        """A shard has come here: what its last reader may have left is sent before anything that follows from it."""
+        if self._runtime.now() >= self._swept_at + TIDY_AFTER_S:
+            await self.sweep(everything=True)
 
     def _hand_over(self, envelopes: Sequence[Envelope]) -> None:
         self._unsure.pop(envelopes[0].id, None)

@@ -131,6 +131,7 @@ class Service:
             self.runtime,
             self.signals,
             most=most,
+            take_over=self.relay.take_over,
             owner=owner,
             shard_of=partial(transport.shard_of, address),
         )

@@ -29,8 +29,8 @@ _NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage, DefinitionError)
 class Worker:
     """Runs one hop after the other; `stop` lets the present one finish.
 
-    `shard_of` says to which shard a key belongs: what is parked is looked after by whoever reads its shard. `owner` is
-    told of shards before the first message of theirs. A `ShardOwner` itself.
+    `shard_of` says to which shard a key belongs: what is parked is looked after by whoever reads its shard. Before the
+    first message of a shard `take_over` is called and `owner` is told. A `ShardOwner` itself.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Worker:
         signals: Signals,
         *,
         most: int = MOST,
+        take_over: Callable[[], Awaitable[None]] | None = None,
         owner: ShardOwner | None = None,
         shard_of: Callable[[str], int] = lambda _: 0,
     ) -> None:
@@ -53,6 +54,7 @@ class Worker:
         self._runtime = runtime
         self._signals = signals
         self._most = most
+        self._take_over = take_over
         self._owner = owner
         self._shard_of = shard_of
         self._shards: set[int] = set()
@@ -67,6 +69,8 @@ class Worker:
         self._task = self._runtime.spawn(self._run(), self._address)
 
     async def gained(self, shards: Sequence[int]) -> None:
+        if self._take_over is not None:
+            await self._take_over()
         if self._owner is not None:
             await self._owner.gained(shards)
         self._shards.update(shards)

@@ -166,3 +166,22 @@ async def test_outboxes_are_empty_when_all_sagas_have_ended(tmp_path: Path) -> N
             assert await fresh.outbox.unsent(reader, agency.runtime.now() + 1, 100) == []
         await fresh.close()
     await agency.close()
+
+
+async def test_what_another_process_left_is_sent_when_its_shard_comes_here(post: Post) -> None:
+    await post.relay.sweep(everything=True)
+    post.runtime.jump(60)
+    other = SqliteStorage(post.path)
+    async with other.transaction(post.runtime.now()) as tx:
+        await other.outbox.insert(tx, [post.message("left")])
+    await other.close()
+    await post.relay.take_over()
+    assert post.wire.sent == ["left"]
+
+
+async def test_shards_that_come_together_are_taken_over_once(post: Post) -> None:
+    await post.put("m1")
+    post.runtime.jump(60)
+    for _ in range(3):
+        await post.relay.take_over()
+    assert post.wire.sent == ["m1", "m1"]
