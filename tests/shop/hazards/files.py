@@ -11,7 +11,8 @@ LOAD_ALL = f"""
 import importlib, pkgutil, sys
 for package in ("amends", "shop"):
     for each in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
-        importlib.import_module(each.name)
+        if not each.name.endswith(".__main__"):
+            importlib.import_module(each.name)
 print(*[name for name in {SECOND_LIBRARIES} if name in sys.modules])
 """
 
