@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CODE = $(wildcard src tests tools bench examples)
 
-.PHONY: help setup up up-distributed order test check format bench servers lock clean
+.PHONY: help setup up up-distributed order test soak check format bench servers lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -20,8 +20,12 @@ order: .venv/runtime.stamp ## place orders in the running shop and show what cam
 	@exec $(BIN)/shop order $(ARGS)
 
 test: .venv/dev.stamp ## run every test: those that kill processes last, one at a time
-	$(BIN)/pytest -n 2 -m "not crash" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not crash and not distributed" $(ARGS)
 	$(BIN)/pytest -m crash $(ARGS)
+	$(BIN)/pytest -m distributed $(ARGS)
+
+soak: .venv/dev.stamp ## break the distributed shop at random, 300 rounds; AMENDS_CHAOS_SEED and _ROUNDS repeat a run
+	@AMENDS_CHAOS_ROUNDS=$${AMENDS_CHAOS_ROUNDS:-300} $(BIN)/pytest -q -s -x -m chaos $(ARGS)
 
 check: .venv/dev.stamp ## format, lint, types, import rules, ports
 	$(BIN)/ruff format --check $(CODE)

@@ -1,0 +1,42 @@
+"""One distributed shop for all tests of a session: to start it takes longer than most of them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.distributed.running import RunningShop
+from tests.servers import require
+from tests.system.people import Operator
+from tests.system.shop_process import ShopProcess
+from tools.distributed import Distributed, Options
+from tools.servers import missing_for_kafka, missing_for_postgres
+from tools.servers.postgres import programs
+
+COPIES = (("orders", 1), ("billing", 1), ("warehouse", 1))
+SESSION_S = 1.5
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningShop]:
+    """Debezium reads billing's outbox; proxies are on the ways to PostgreSQL and to Kafka."""
+    require(missing_for_kafka() or missing_for_postgres(max(programs(), default=18)))
+    options = Options(copies=COPIES, session_s=SESSION_S, proxied=True)
+    async with Distributed(tmp_path_factory.mktemp("distributed"), options) as servers:
+        running = RunningShop(servers)
+        yield running
+        await running.close()
+
+
+@pytest.fixture
+def operator(shop: RunningShop) -> Operator:
+    return Operator(shop)
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ShopProcess]:
+    """The shop as one process, to compare."""
+    process = ShopProcess(tmp_path_factory.mktemp("embedded") / "data")
+    await process.start("--ports", "auto", "--quiet")
+    yield process
+    await process.stop()
