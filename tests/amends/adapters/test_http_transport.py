@@ -44,6 +44,7 @@ class Hasty(AsyncioRuntime):
 class Request(msgspec.Struct):
     headers: dict[str, str]
     body: bytes
+    client: tuple[str, int]
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -65,7 +66,7 @@ class Script:
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
-        request = Request({name.decode(): value.decode() for name, value in scope["headers"]}, body)
+        request = Request({name.decode(): value.decode() for name, value in scope["headers"]}, body, scope["client"])
         self.requests.append(request)
         status, headers, said = await self.answer(request)
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -398,6 +399,14 @@ async def test_message_that_can_not_be_written_holds_up_nothing(world: World) ->
         ("unsendable", Outcome.FAILED),
         ("Room", Outcome.DONE),
     ]
+
+
+async def test_connection_is_kept(world: World) -> None:
+    script = await world.serve((200, ROOM, b"{}"))
+    for number in range(3):
+        world.send(envelope(f"m{number}"))
+        await world.received()
+    assert len({request.client for request in script.requests}) == 1
 
 
 async def test_closed_connection_is_opened_again_at_once(world: World) -> None:

@@ -82,7 +82,7 @@ class Connection:
             if not chunk or incoming.size > _MOST_ANSWER_BYTES:
                 raise EOFError("the answer was cut off" if not chunk else "the answer has no end")
             parser.feed_data(chunk)
-        if not parser.should_keep_alive():
+        if incoming.last or parser.get_http_version() != "1.1":
             self.close()
         return Response(parser.get_status_code(), incoming.headers, b"".join(incoming.body))
 
@@ -95,9 +95,12 @@ class _Incoming:
         self.body: list[bytes] = []
         self.size = 0
         self.complete = False
+        self.last = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        name = name.lower()
+        self.headers.append((name, value))
+        self.last |= name == b"connection" and value.lower() == b"close"
 
     def on_body(self, part: bytes) -> None:
         self.body.append(part)

@@ -9,7 +9,7 @@ from amends.messages import Envelope, Kind, MessageId
 from amends.ports import Runtime, Subscription, Taken, Transport
 from amends.signals import Signals
 
-LANES = 4
+LANES = 1
 TIMEOUT_S = 30.0
 
 
