@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from amends.messages import Envelope, Kind, MessageId, Operation, Outcome
+from amends.messages import Envelope, Kind, Operation, Outcome
 
 JSON = "application/json"
 CONTENT_TYPE = "content-type"
@@ -38,13 +38,14 @@ class Malformed(ValueError):
     """Headers that are no envelope's: names the header and what it says."""
 
 
-class Extension(NamedTuple):
-    """A field of an envelope that has a default, and how it is written and read."""
+class Attribute(NamedTuple):
+    """A field of an envelope: the attribute that carries it, and how it is written and read."""
 
+    name: str
     field: str
-    default: object
     write: Callable[[Any], str]
     read: Callable[[str], object]
+    default: object = None
 
 
 def time_text(at: float) -> str:
@@ -92,34 +93,43 @@ def _boolean_text(value: bool) -> str:
     return "true" if value else "false"
 
 
-EXTENSIONS = (
-    Extension("saga", "", str, str),
-    Extension("step", "", str, str),
-    Extension("operation", Operation.ACTION, Operation.__str__, _OPERATIONS.__getitem__),
-    Extension("attempt", 0, str, _int_of),
-    Extension("epoch", 0, str, _int_of),
-    Extension("sender", "", str, str),
-    Extension("outcome", Outcome.DONE, Outcome.__str__, _OUTCOMES.__getitem__),
-    Extension("again", False, _boolean_text, _BOOLEANS.__getitem__),
-    Extension("deadline", None, time_text, time_of),
-    Extension(_TRACEPARENT, "", str, str),
-    Extension("begun", False, _boolean_text, _BOOLEANS.__getitem__),
-    Extension("shard", 0, str, _int_of),
+REQUIRED = (
+    Attribute("id", "id", str, str),
+    Attribute("kind", "kind", Kind.__str__, _KINDS.__getitem__),
+    Attribute("time", "at", time_text, time_of),
 )
-_REQUIRED = len(Envelope.__struct_fields__) - len(EXTENSIONS)
-assert Envelope.__struct_fields__[_REQUIRED:] == tuple(each.field for each in EXTENSIONS), "a field is not mapped"
+TYPE = Attribute("type", "type", str, str)
+EXTENSIONS = (
+    Attribute("saga", "saga", str, str, ""),
+    Attribute("step", "step", str, str, ""),
+    Attribute("operation", "operation", Operation.__str__, _OPERATIONS.__getitem__, Operation.ACTION),
+    Attribute("attempt", "attempt", str, _int_of, 0),
+    Attribute("epoch", "epoch", str, _int_of, 0),
+    Attribute("sender", "sender", str, str, ""),
+    Attribute("outcome", "outcome", Outcome.__str__, _OUTCOMES.__getitem__, Outcome.DONE),
+    Attribute("again", "again", _boolean_text, _BOOLEANS.__getitem__, False),
+    Attribute("deadline", "deadline", time_text, time_of, None),
+    Attribute(_TRACEPARENT, "traceparent", str, str, ""),
+    Attribute("begun", "begun", _boolean_text, _BOOLEANS.__getitem__, False),
+    Attribute("shard", "shard", str, _int_of, 0),
+)
+_BEFORE = len(Envelope.__struct_fields__) - len(EXTENSIONS)
+assert Envelope.__struct_fields__[_BEFORE:] == tuple(each.field for each in EXTENSIONS), "a field is not mapped"
 
 
 class Binding:
     """How a transport names the headers: with a prefix, but for `content-type` and `traceparent`."""
 
     def __init__(self, prefix: str) -> None:
-        self._specversion, self._id, self._source, self._type, self._subject, self._time, self._kind = (
-            f"{prefix}{attribute}" for attribute in ("specversion", "id", "source", "type", "subject", "time", "kind")
-        )
-        self._extensions = [(_named(prefix, each.field), each) for each in EXTENSIONS]
-        required = (self._specversion, self._id, self._type, self._subject, self._time, self._kind, CONTENT_TYPE)
-        self.read = frozenset([*required, *[name for name, _ in self._extensions]])
+        def named(attribute: str) -> str:
+            return attribute if attribute == _TRACEPARENT else f"{prefix}{attribute}"
+
+        self._specversion, self._source, self._subject = map(named, ("specversion", "source", "subject"))
+        self._id, self._type, self._time, self._kind = map(named, ("id", "type", "time", "kind"))
+        self._required = [(named(each.name), each.field) for each in REQUIRED]
+        self._written = [(named(each.name), each.default, each.write) for each in EXTENSIONS]
+        self._read = [(named(each.name), each.field, each.read) for each in (*REQUIRED, TYPE, *EXTENSIONS)]
+        self.read = frozenset([self._specversion, self._subject, CONTENT_TYPE, *[name for name, _, _ in self._read]])
         """The names of the headers that `envelope` looks at."""
 
     def headers(self, envelope: Envelope) -> list[tuple[str, str]]:
@@ -134,10 +144,10 @@ class Binding:
             (CONTENT_TYPE, JSON),
             (self._kind, envelope.kind.value),
         ]
-        values = msgspec.structs.astuple(envelope)[_REQUIRED:]
-        for (name, extension), value in zip(self._extensions, values, strict=True):
-            if value != extension.default:
-                made.append((name, extension.write(value)))
+        values = msgspec.structs.astuple(envelope)[_BEFORE:]
+        for (name, default, write), value in zip(self._written, values, strict=True):
+            if value != default:
+                made.append((name, write(value)))
         return made
 
     def envelope(self, headers: Mapping[str, str], to: str, payload: bytes, key: str | None = None) -> Envelope:
@@ -146,44 +156,20 @@ class Binding:
         Raises `Malformed`.
         """
         self._check(headers)
-        return Envelope(
-            id=MessageId(self._required(headers, self._id, str)),
-            kind=self._required(headers, self._kind, _KINDS.__getitem__),
-            type=headers.get(self._type, ""),
-            to=to,
-            key=headers.get(self._subject, "") if key is None else key,
-            at=self._required(headers, self._time, time_of),
-            payload=payload,
-            **self._optional(headers),
-        )
+        fields: dict[str, Any] = {"type": ""}
+        for name, field, read in self._read:
+            if text := headers.get(name):
+                try:
+                    fields[field] = read(text)
+                except (ValueError, KeyError) as error:
+                    raise Malformed(f"{name}: {text[:100]!r}") from error
+        if missing := [name for name, field in self._required if field not in fields]:
+            raise Malformed(f"{missing[0]} is missing")
+        return Envelope(to=to, key=headers.get(self._subject, "") if key is None else key, payload=payload, **fields)
 
     def _check(self, headers: Mapping[str, str]) -> None:
         version, content = headers.get(self._specversion), headers.get(CONTENT_TYPE)
         if version and version != _VERSION:
             raise Malformed(f"{self._specversion}: {version!r}: only CloudEvents {_VERSION} is understood")
-        if content and content.partition(";")[0].strip().lower() != JSON:
+        if content and content != JSON and content.partition(";")[0].strip().lower() != JSON:
             raise Malformed(f"{CONTENT_TYPE}: {content!r}: only {JSON} is understood")
-
-    def _required(self, headers: Mapping[str, str], name: str, read: Callable[[str], Any]) -> Any:
-        text = headers.get(name)
-        if not text:
-            raise Malformed(f"{name} is missing")
-        return _read(name, text, read)
-
-    def _optional(self, headers: Mapping[str, str]) -> dict[str, Any]:
-        return {
-            extension.field: _read(name, text, extension.read)
-            for name, extension in self._extensions
-            if (text := headers.get(name))
-        }
-
-
-def _named(prefix: str, field: str) -> str:
-    return field if field == _TRACEPARENT else f"{prefix}{field}"
-
-
-def _read(name: str, text: str, read: Callable[[str], object]) -> object:
-    try:
-        return read(text)
-    except (ValueError, KeyError) as error:
-        raise Malformed(f"{name}: {text[:100]!r}") from error
