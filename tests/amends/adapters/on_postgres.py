@@ -39,3 +39,10 @@ async def things(storage: PostgresStorage) -> dict[str, int]:
     async with storage.reading() as reader:
         rows: list[tuple[str, int]] = await reader.fetch(all_things)
         return dict(rows)
+
+
+async def waits(storage: PostgresStorage) -> bool:
+    """Whether somebody waits for a lock."""
+    async with storage.reading() as reader:
+        sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        return bool(await reader.fetch(sql))

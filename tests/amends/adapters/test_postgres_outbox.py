@@ -10,7 +10,7 @@ from amends.conformance.fixtures import envelope
 from amends.messages import Envelope, MessageId
 from amends.pages import Backlog
 from tests.amends.adapters import on_postgres
-from tests.amends.adapters.on_postgres import NOW
+from tests.amends.adapters.on_postgres import NOW, waits
 
 pytestmark = pytest.mark.servers
 
@@ -83,7 +83,10 @@ async def test_what_one_process_has_claimed_and_not_sent_is_not_overtaken(
     await put(one, "a2")
     async with one.transaction(NOW + 60) as tx:
         assert ids(await one.outbox.claim(tx, NOW + 30, 1)) == ["a1", "b1"]
-        assert await claim(two, NOW + 60) == []
+        claiming = asyncio.ensure_future(claim(two, NOW + 60))
+        while not await waits(one):
+            assert not claiming.done()
+    assert await claiming == []
     assert await claim(two, NOW + 75) == []
     await remove(one, "a1", "b1")
     assert await claim(two, NOW + 75) == ["a2"]

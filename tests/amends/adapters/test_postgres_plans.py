@@ -1,7 +1,7 @@
 """Statements on sets look each row up in an index: when tables are new, when they have grown since, when large.
 
 A plan is made once for each connection, and again when a table was analyzed; between the two a table may grow from
-nothing to anything (docs/decisions/12).
+nothing to anything (docs/decisions/18).
 """
 
 import json

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.servers
 dsn = on_postgres.dsn
 
 SOURCES = Path(__file__).parents[3] / "src"
+LOOKED_AT = ("shop.", "amends.commands.", "amends.adapters.postgres.")
 VERBS = ("select ", "insert into ", "update ", "delete from ")
 BEGIN = re.compile(rf"^\w+ = f?\"+\s*({'|'.join(VERBS)})", re.MULTILINE)
 TABLE = """
@@ -162,9 +163,7 @@ def statements() -> Iterator[tuple[str, str]]:
     """Every statement of the rooms, of the command line and of the adapter's pages."""
     for path in sorted(SOURCES.rglob("*.py")):
         module = ".".join(path.relative_to(SOURCES).with_suffix("").parts)
-        if module.startswith(("shop.", "amends.commands.", "amends.adapters.postgres.")) and BEGIN.search(
-            path.read_text()
-        ):
+        if module.startswith(LOOKED_AT) and "postgres.xa." not in module and BEGIN.search(path.read_text()):
             for name, value in vars(importlib.import_module(module)).items():
                 if is_statement(value):
                     yield f"{module}.{name}", value

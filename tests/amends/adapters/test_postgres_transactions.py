@@ -16,7 +16,16 @@ from amends.messages import Envelope, MessageId
 from amends.signals import Signals
 from amends.worker import Worker
 from tests.amends.adapters import on_postgres
-from tests.amends.adapters.on_postgres import NOW, THINGS, all_things, insert_thing, lock_things, raise_thing, things
+from tests.amends.adapters.on_postgres import (
+    NOW,
+    THINGS,
+    all_things,
+    insert_thing,
+    lock_things,
+    raise_thing,
+    things,
+    waits,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -130,13 +139,6 @@ async def test_lock_keeps_others_out_until_its_transaction_has_ended(shelf: Post
         await tx.run("update things set number = 10 where name = 'b'")
     await waiting
     assert (await things(shelf))["b"] == 20
-
-
-async def waits(storage: PostgresStorage) -> bool:
-    """Whether somebody waits for a lock."""
-    async with storage.reading() as reader:
-        sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        return bool(await reader.fetch(sql))
 
 
 async def test_reference_to_a_locked_row_waits_for_nobody(dsn: str) -> None:

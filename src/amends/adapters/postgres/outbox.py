@@ -41,7 +41,7 @@ select id, messages from (
 where before_it < :limit::bigint
 order by id
 """
-take_turn = "select pg_try_advisory_xact_lock(7218304666)"
+take_turn = "select pg_advisory_xact_lock(7218304666)"
 free_batches = """
 select id, count from outbox
 where claimed_at <= :before
@@ -89,13 +89,13 @@ class PostgresOutbox:
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """Whole rows, so a few messages more than `limit`, perhaps.
 
-        None while another process is at it, or has still to send what it claimed: else messages of a key might overtake
-        each other.
+        One process after the other; and none while another one has still to send what it claimed: else messages of a
+        key might overtake each other.
         """
         self._done &= {row for (row,) in await tx.fetch_each(present_batches, sorted(self._done))}
-        [(my_turn,)] = await tx.fetch(take_turn)
+        await tx.fetch(take_turn)
         rows: list[MessageId] = []
-        for row, count in await tx.fetch(free_batches, (before, limit)) if my_turn else ():
+        for row, count in await tx.fetch(free_batches, (before, limit)):
             if row not in self._done and limit > 0:
                 rows.append(row)
                 limit -= count

@@ -12,7 +12,7 @@ from amends.adapters.postgres.failures import DRIVER, asked, away, end
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
-# Why each: docs/decisions/12.
+# Why each: docs/decisions/18.
 SETTINGS = {
     "default_transaction_isolation": "read committed",
     "synchronous_commit": "on",
