@@ -53,12 +53,14 @@ def _sections(program: str) -> Iterator[str]:
         yield "\n".join([f"## {program} {command}\n", f"{help[0].upper()}{help[1:]}\n", *table, example, ""])
 
 
-def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+def _commands(parser: argparse.ArgumentParser, before: str = "") -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Of a command with verbs, its verbs."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for pseudo in action._choices_actions:
-                help = pseudo.help or ""
-                yield pseudo.dest, help if help.endswith("?") else f"{help}.", action.choices[pseudo.dest]
+                name, help, one = f"{before}{pseudo.dest}", pseudo.help or "", action.choices[pseudo.dest]
+                verbs = list(_commands(one, f"{name} "))
+                yield from verbs or [(name, help if help.endswith("?") else f"{help}.", one)]
 
 
 def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
