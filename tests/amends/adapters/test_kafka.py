@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from amends.adapters.kafka import Kafka, KafkaSettings, create_topics
+from amends.adapters.kafka import Kafka, KafkaSettings, create_topics, topics
 from amends.conformance import transport_suite
 from amends.conformance.fixtures import envelope
 from amends.conformance.transport_suite import Owner, ids, received
@@ -38,6 +38,13 @@ async def test_missing_topics_are_all_named(settings: KafkaSettings) -> None:
             await kafka.subscribe("toll").open(Owner())
         with pytest.raises(MissingTopics, match="toll"):
             kafka.shard_of("toll", "k")
+
+
+async def test_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "_PATIENCE_S", 0.2)
+    async with Kafka(KafkaSettings(bootstrap="127.0.0.1:1", close_s=0.0)) as kafka:
+        with pytest.raises(ConnectionError, match=r"Kafka at 127\.0\.0\.1:1 can't be reached"):
+            await kafka.check(["hotel"])
 
 
 @pytest.mark.servers

@@ -41,7 +41,7 @@ class KafkaSubscription:
         self._finished = False
 
     async def open(self, owner: ShardOwner) -> None:
-        """Raises `MissingTopics`."""
+        """Raises `MissingTopics`, `ConnectionError`."""
         await self._topics.check([self._address])
         self._owner = owner
         self._begin()

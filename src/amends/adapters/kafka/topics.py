@@ -25,14 +25,14 @@ class Topics:
         self._partitions: dict[str, int] = {}
 
     def partitions(self, address: str) -> int:
-        """Asks on the spot when it is not known yet. Raises `MissingTopics`."""
+        """Asks on the spot when it is not known yet. Raises `MissingTopics`, `ConnectionError`."""
         if address not in self._partitions:
             self._look()
             self._require([address])
         return self._partitions[address]
 
     async def check(self, addresses: Sequence[str]) -> None:
-        """Raises `MissingTopics`, which names them all; waits for the broker at most ten seconds."""
+        """Raises `MissingTopics`, which names them all, or `ConnectionError` after ten seconds."""
         threads, until = Threads(1), monotonic() + _APPEARS_S
         try:
             while self._missing(addresses):
@@ -46,7 +46,10 @@ class Topics:
 
     def _look(self) -> None:
         client = AdminClient(dict(self._settings.client()))
-        topics = client.list_topics(timeout=_PATIENCE_S).topics
+        try:
+            topics = client.list_topics(timeout=_PATIENCE_S).topics
+        except KafkaException as error:
+            raise ConnectionError(f"Kafka at {self._settings.bootstrap} can't be reached: {error}") from error
         prefix = self._settings.prefix
         ours = {name: topic for name, topic in topics.items() if name.startswith(prefix) and not topic.error}
         found = {name.removeprefix(prefix): len(topic.partitions) for name, topic in ours.items()}

@@ -1,5 +1,6 @@
 """The transport over Kafka: an address is a topic, a shard is a partition, the order is that of the key."""
 
+import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -40,7 +41,7 @@ class Kafka:
         await self.close()
 
     async def check(self, addresses: Sequence[str]) -> None:
-        """Raises `MissingTopics`, which names every topic that is not there."""
+        """Raises `MissingTopics`, which names every topic that is not there, or `ConnectionError`."""
         await self._topics.check(addresses)
 
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
@@ -56,9 +57,6 @@ class Kafka:
         return partition_of(key, self._topics.partitions(address))
 
     async def close(self) -> None:
-        """Leaves every group, sends what is still on its way; each takes at most `close_s`."""
-        for subscription in self._subscriptions:
-            subscription.close()
-        for subscription in self._subscriptions:
-            await subscription.finish()
+        """Leaves the groups, then sends what is still on its way; each of the two takes at most `close_s`."""
+        await asyncio.gather(*(subscription.finish() for subscription in self._subscriptions))
         await self._sender.close()
