@@ -25,7 +25,7 @@ class PostgresReader:
         return await self._fetch(statement, statement.arguments(params))
 
     async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        return await self._fetch(each(sql), (keys,))
+        return await self._fetch(each(sql), (_possible(keys),))
 
     async def _fetch(self, statement: Statement, arguments: Sequence[Value | Sequence[str]]) -> list[Row]:
         records = await asked(self.connection, self.connection.fetch, statement.text, *arguments)
@@ -74,13 +74,18 @@ class PostgresTx(PostgresReader):
         return await self._run(on_sets, list(zip(*[statement.arguments(row) for row in rows], strict=True)))
 
     async def lock_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        return await self._fetch(locked(sql), (sorted({*keys}),))
+        return await self._fetch(locked(sql), (sorted({*_possible(keys)}),))
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.actions.append(action)
 
     async def _run(self, text: str, arguments: Sequence[Value | Sequence[Value]]) -> int:
         return changed(await asked(self.connection, self.connection.execute, text, *arguments))
+
+
+def _possible(keys: Sequence[str]) -> list[str]:
+    """PostgreSQL's text can't hold the character zero: nothing with it in its key can be there."""
+    return [key for key in keys if "\0" not in key]
 
 
 async def look_up(tx: Reader, sql: str, keys: Sequence[str]) -> list[Row]:
