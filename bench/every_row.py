@@ -1,6 +1,6 @@
 """All rows of the report, in their order."""
 
-from bench import distributed, on_postgres, rows
+from bench import distributed, on_postgres, pgbench, rows
 from bench.child import ask
 from bench.figures import Figure, Row, Scale, Values
 from bench.rows import called, latency_figures
@@ -16,6 +16,12 @@ def _separate(scale: Scale) -> Values:
     used = {name: outcome.cpu_us.get(name, 0.0) for name in (*SERVICES, *OTHERS)}
     figures = {"wal": outcome.wal_bytes, "commits": outcome.commits, "syncs": outcome.syncs}
     return {"rate": outcome.per_s, "p50": outcome.p50_ms, "p99": outcome.p99_ms, **figures, **used}
+
+
+def _limit(scale: Scale) -> Values:
+    allowed = ask("bench.pgbench", pgbench.Plan(scale.of(300, least=10)), pgbench.Outcome, LIMIT_S)
+    ours = on_postgres.http(scale)["rate"]
+    return {"pgbench": allowed.orders_per_s, "ours": ours, "share": ours / allowed.orders_per_s * 100}
 
 
 def _scaled(scale: Scale) -> Values:
@@ -51,6 +57,15 @@ POSTGRES = (
         on_postgres.beside_dbos,
     ),
 )
+LIMIT = Row(
+    "postgres-limit",
+    (
+        Figure("pgbench", "pgbench with the shop's statements, 100 orders a transaction", "orders/s"),
+        Figure("ours", "the shop, through HTTP, completed", "orders/s"),
+        Figure("share", "… of what pgbench reaches", "%", "≥ 50"),
+    ),
+    _limit,
+)
 DISTRIBUTED = (
     Row(
         "distributed",
@@ -78,4 +93,4 @@ DISTRIBUTED = (
         _scaled,
     ),
 )
-ROWS = (*rows.ROWS, *POSTGRES, *DISTRIBUTED)
+ROWS = (*rows.ROWS, *POSTGRES, LIMIT, *DISTRIBUTED)

@@ -87,9 +87,9 @@ async def measure(plan: Plan) -> Outcome:
 
 
 @contextlib.asynccontextmanager
-async def opened(data: Path) -> AsyncIterator[Service]:
-    """The whole shop on a data folder, stocked; gives the orders room."""
-    home = Shop(Settings(data, ports=tuple((name, 0) for name in PORTS)))
+async def opened(data: Path, dsn: str = "") -> AsyncIterator[Service]:
+    """The whole shop on a data folder, or with its databases on a server, stocked; gives the orders room."""
+    home = Shop(Settings(data, ports=tuple((name, 0) for name in PORTS), postgres=dsn))
     await home.start()
     try:
         await stock.fill(home.services, home.runtime.now())
