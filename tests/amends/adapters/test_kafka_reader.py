@@ -1,7 +1,7 @@
 """The thread that reads: bounded in what it takes in, and back when its consumer broke."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import pytest
@@ -31,17 +31,28 @@ class Hoard(Remembered):
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[Message] = []
+        self.shards: set[int] = set()
         self.done_with = 0
 
     def arrived(self, messages: Sequence[Message]) -> None:
         self.messages += messages
         self.grow()
 
-    def gained(self, shards: Sequence[int]) -> None: ...
+    def gained(self, shards: Sequence[int]) -> None:
+        self.shards.update(shards)
+        self.grow()
 
     async def leave(self, shards: Sequence[int]) -> None: ...
 
-    async def lost(self, shards: Sequence[int]) -> None: ...
+    async def lost(self, shards: Sequence[int]) -> None:
+        self.shards.difference_update(shards)
+        self.grow()
+
+    async def comes_to(self, count: int) -> None:
+        """It is done with what it has, until it has had so many different ones."""
+        while len({(each.partition(), each.offset()) for each in self.messages}) < count:
+            self.done_with, seen = weight(self.messages), len(self.messages)
+            await self.until(lambda seen=seen: len(self.messages) > seen)  # type: ignore[misc]
 
 
 def large(count: int) -> list[Envelope]:
@@ -52,27 +63,42 @@ def large(count: int) -> list[Envelope]:
     ]
 
 
-@kafka_clusters.on_a_broker
-async def test_reader_takes_in_no_more_than_a_bounded_amount(settings: KafkaSettings) -> None:
-    hoard, heard, taken, sent = Hoard(), Heard(), Takings(), large(600)
+@pytest.fixture
+async def hoard(settings: KafkaSettings) -> AsyncIterator[Hoard]:
+    """What a reader has taken in that had 60 MB before it."""
+    heard, taken, hoard = Heard(), Takings(), Hoard()
     async with Kafka(settings, heard.signals) as kafka:
-        kafka.send(sent, taken)
-        await taken.all_of(sent, 60)
-        troubles = Troubles(heard.signals, "hoard")
-        reader = Reader(settings.topic("hotel"), settings.group_id("hotel", ""), settings, hoard, troubles)
-        reader.start()
-        await hoard.until(lambda: weight(hoard.messages) >= FULL)
-        with pytest.raises(TimeoutError):
-            await hoard.until(lambda: weight(hoard.messages) > 3 * FULL, 0.5)
-        while len(hoard.messages) < len(sent):
-            before = len(hoard.messages)
-            hoard.done_with = weight(hoard.messages)
-            await hoard.until(lambda before=before: len(hoard.messages) > before)  # type: ignore[misc]
-        reader.stop()
-        assert await reader.stopped(10)
+        kafka.send(large(600), taken)
+        await taken.all_of(large(600), 60)
+    troubles = Troubles(heard.signals, "hoard")
+    reader = Reader(settings.topic("hotel"), settings.group_id("hotel", ""), settings, hoard, troubles)
+    reader.start()
+    await hoard.until(lambda: weight(hoard.messages) >= FULL)
+    yield hoard
+    reader.stop()
+    assert await reader.stopped(10)
+
+
+@kafka_clusters.on_a_broker
+async def test_reader_takes_in_no_more_than_a_bounded_amount(hoard: Hoard) -> None:
+    with pytest.raises(TimeoutError):
+        await hoard.until(lambda: weight(hoard.messages) > 3 * FULL, 0.5)
+    await hoard.comes_to(600)
     for partition in range(PARTITIONS):
         offsets = [each.offset() for each in hoard.messages if each.partition() == partition]
         assert offsets == list(range(len(offsets)))
+
+
+@kafka_clusters.on_a_broker
+async def test_partitions_that_come_to_a_full_reader_wait_and_go_on_with_the_others(
+    hoard: Hoard, settings: KafkaSettings
+) -> None:
+    async with Kafka(settings) as kafka:
+        other = WatchedOwner()
+        await kafka.subscribe("hotel").open(other)
+        await other.has(PARTITIONS // 2)
+    await hoard.until(lambda: len(hoard.shards) == PARTITIONS)
+    await hoard.comes_to(600)
 
 
 @kafka_clusters.on_a_broker

@@ -144,7 +144,8 @@ class Reader:
 
     def _gained(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
-        self._is_full = False
+        if self._is_full:
+            consumer.pause(partitions)
         self._held.update(_shards(partitions))
         if partitions:
             self._call(self._listener.gained, _shards(partitions))
