@@ -90,7 +90,10 @@ class Caller:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            await self._call_due()
+            try:
+                await self._call_due()
+            except Exception as error:  # the database may be away: the next tick looks again
+                self._signals.emit("chore.failed", error=f"{type(error).__name__}: {error}"[:500])
 
     async def _call_due(self) -> None:
         most = self._settings.at_once

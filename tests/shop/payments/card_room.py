@@ -1,14 +1,17 @@
 """The payments room on real files, with a real gateway behind a real port, for tests."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from amends.adapters.asyncio_runtime import AsyncioRuntime, AsyncioTask
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
+from amends.adapters.sqlite.connection import SqliteReader
 from amends.audit import Finding
+from amends.errors import Unavailable
 from amends.messages import Command, Envelope, Kind, MessageId, Operation, SagaId, encode, type_name
 from amends.retry import Retry
 from amends.service import Service
@@ -44,6 +47,20 @@ class MortalRuntime(AsyncioRuntime):
             task.cancel()
         for task in self._spawned:
             await task.join()
+
+
+class Shaky(SqliteStorage):
+    """`away`: how many of the next looks fail, as those at a database that can't be reached."""
+
+    away = 0
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[SqliteReader]:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("connection refused")
+        async with super().reading() as reader:
+            yield reader
 
 
 class GatewayServer:
@@ -99,7 +116,7 @@ class CardRoom:
         self.runtime = runtime or MortalRuntime()
         self.signals = Signals()
         self.told: list[tuple[str, dict[str, Field]]] = []
-        self.storage = SqliteStorage(folder / "payments.db", tables.MIGRATIONS)
+        self.storage = Shaky(folder / "payments.db", tables.MIGRATIONS)
         self._transport = InProcess()
         self._replies = self._transport.subscribe("buyer")
         self._service = Service(self.storage, self._transport, self.runtime, self.signals, participant=payments)

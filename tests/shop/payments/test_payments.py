@@ -50,6 +50,13 @@ async def test_nonsense_is_declined_without_a_call(
     assert gateway.requests == []
 
 
+async def test_database_that_is_away_for_a_moment_ends_no_calls(room: CardRoom, gateway: GatewayServer) -> None:
+    room.storage.away = 3
+    await room.until(lambda name, _: name == "chore.failed")
+    await authorized(room)
+    assert await holds(room, gateway)
+
+
 async def test_lost_answer_is_found_by_asking_for_the_status(room: CardRoom, gateway: GatewayServer) -> None:
     await authorized(room, card=LOST)
     assert gateway.requests == ["POST /authorizations", "GET /authorizations/p"]
