@@ -9,7 +9,7 @@ from amends.adapters.kafka_connect import KafkaConnect
 from amends.adapters.postgres import PostgresStorage
 from amends.adapters.postgres.debezium import Topics, slot_name
 from amends.adapters.postgres.debezium import connector as connector_of
-from amends.adapters.postgres.recovery import renew_slot
+from amends.adapters.postgres.recovery import renew_slot, send_left
 from amends.adapters.postgres.recovery import resend as send_again
 from amends.adapters.postgres.slots import look
 from amends.commands.command import NO, OK, Desk
@@ -58,10 +58,11 @@ async def _resend(desk: Desk, options: Namespace, after: MessageId | None = None
         desk.screen.line(f"{name}: {fields.get('error')}")
 
     signals.listen(hear)
-    since = 0.0 if options.since is None else desk.runtime.now() - options.since
+    now = desk.runtime.now()
+    since = 0.0 if options.since is None else now - options.since
     settings = KafkaSettings(bootstrap=options.kafka, prefix=options.prefix, properties=dict(options.set))
     async with _storage(options) as storage, Kafka(settings, signals) as kafka:
-        sent = await send_again(storage, kafka, since, after)
+        sent = await send_left(storage, kafka, now) + await send_again(storage, kafka, since, after)
     desk.screen.line(f"messages sent again: {sent}")
 
 

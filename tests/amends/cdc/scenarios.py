@@ -48,7 +48,7 @@ async def quiet_outbox(servers: Servers, folder: Path) -> None:
 
 async def write_much(town: Town) -> None:
     """Some log that is not the bank's."""
-    sql = "select pg_logical_emit_message(false, 'much', repeat('x', 1000000)) from generate_series(1, 24)"
+    sql = "select pg_logical_emit_message(true, 'much', repeat('x', 1000000)) from generate_series(1, 24)"
     await town.servers.postgres.run(sql, database=town.database("mail"))
 
 
@@ -93,7 +93,7 @@ async def lose_slot(town: Town) -> None:
     """Writes log until the database gives up keeping it."""
     postgres = town.servers.postgres
     for _ in range(_SEGMENTS):
-        await postgres.run("select pg_logical_emit_message(false, 'much', 'log'), pg_switch_wal()")
+        await postgres.run("select pg_logical_emit_message(true, 'much', 'log'), pg_switch_wal()")
         await postgres.run("checkpoint")
     assert (await town.slot("bank")).status == "lost"
 

@@ -12,8 +12,11 @@ VERSION = 16
 
 
 @pytest.fixture
-async def servers(postgres_server: PostgresServer, kafka_server: Kafka, connect_server: Connect) -> Servers:
-    return Servers(await postgres_server(VERSION), kafka_server, connect_server)
+async def servers(
+    postgres_server: PostgresServer, kafka_server: Kafka, connect_server: Connect, request: pytest.FixtureRequest
+) -> Servers:
+    """A parameter is PostgreSQL's version."""
+    return Servers(await postgres_server(getattr(request, "param", VERSION)), kafka_server, connect_server)
 
 
 @pytest.fixture

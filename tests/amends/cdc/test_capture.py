@@ -4,11 +4,16 @@ import asyncio
 
 import pytest
 
+from amends.adapters.postgres import PostgresStorage
+from amends.cli import main
 from amends.coordinator import Begin
 from amends.messages import SagaId
+from amends.service import Service
 from amends.state import Status
+from amends.testing.faults import Losing
 from tests.amends.cdc import servers as fixtures
-from tests.amends.cdc.town import PARTITIONS, Paid, Payment, Town, payment_saga
+from tests.amends.cdc.town import PARTITIONS, Paid, Payment, Town, bank, payment_saga
+from tests.servers import POSTGRES
 
 pytestmark = pytest.mark.servers
 
@@ -16,6 +21,7 @@ servers = fixtures.servers
 town = fixtures.town
 
 
+@pytest.mark.parametrize("servers", POSTGRES, indirect=True)
 async def test_event_is_heard_by_who_listens_on_another_database(town: Town) -> None:
     await town.tell("ann", [1, 2])
 
@@ -79,3 +85,32 @@ async def test_events_of_a_key_come_in_the_order_of_their_commits(town: Town) ->
     await town.tell("ann", [0])
 
     assert await town.heard("ann", 0) == [*told, 0]
+
+
+async def test_service_goes_from_the_relay_to_the_capture_and_back(town: Town) -> None:
+    await town.tell("ann", [1, 2])
+    await town.heard("ann", 2)
+    await town.services["bank"].stop()
+
+    await town.room("bank", bank(), captured=False)
+    await town.tell("ann", [3, 4])
+    await town.heard("ann", 4)
+    await town.services["bank"].stop()
+    await put_and_crash(town, 5)
+
+    where = ["--dsn", town.dsn("bank"), "--kafka", town.settings.bootstrap, "--prefix", town.settings.prefix]
+    assert await asyncio.to_thread(main, ["cdc", "resend", *where]) == 0
+    await town.room("bank", bank())
+    await town.tell("ann", [6])
+
+    assert await town.heard("ann", 6) == [1, 2, 3, 4, 5, 6]
+
+
+async def put_and_crash(town: Town, number: int) -> None:
+    """A relay that ends before it has sent what was committed."""
+    storage = PostgresStorage(town.dsn("bank"), name="bank")
+    losing = Losing(town.kafka, lambda _: True)
+    service = Service(storage, losing, town.runtime, town.signals)
+    async with service.transaction() as tx:
+        tx.tell(Paid("ann", number), key="ann")
+    await storage.close()

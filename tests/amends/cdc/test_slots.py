@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from amends.adapters.asyncio_runtime import AsyncioRuntime
+from amends.adapters.inprocess import InProcess
 from amends.adapters.postgres import PostgresStorage
 from amends.adapters.postgres.heartbeat import BEAT
-from amends.adapters.postgres.recovery import renew_slot
+from amends.adapters.postgres.recovery import renew_slot, resend
 from amends.adapters.postgres.slots import Bounds, SlotGuard
 from amends.adapters.prometheus import Meter
-from amends.conformance.fixtures import NOW
+from amends.conformance.fixtures import NOW, event
 from amends.errors import CaptureFailed
 from amends.signals import Field, Signals
+from amends.testing.faults import Losing
 from tests.servers import PostgresServer, fresh_database
 from tools.servers import Postgres
 
@@ -90,7 +92,7 @@ async def test_slot_that_keeps_too_much_is_told_until_it_does_not(storage: Postg
     slot = await slot_of(storage, postgres)
     watched = Watched(storage, slot)
     assert await watched.after(0) == []
-    await postgres.run("select pg_logical_emit_message(false, 'much', repeat('x', 2000000))")
+    await postgres.run("select pg_logical_emit_message(true, 'much', repeat('x', 2000000))")
 
     [(name, fields)] = await watched.after(5)
     assert (name, fields["why"]) == ("slot.lagging", "too much is kept")
@@ -155,3 +157,11 @@ async def test_slot_waits_a_bounded_time_for_transactions_that_are_open(
             [(database,)] = await reader.fetch("select current_database()")
         with pytest.raises(CaptureFailed, match="a transaction that is open since before that has to end"):
             await renew_slot(postgres.dsn(database), "amends_waiting", patience_s=0.5)
+
+
+async def test_resending_waits_a_bounded_time_for_the_transport(storage: PostgresStorage) -> None:
+    async with storage.transaction(NOW) as tx:
+        await storage.outbox.insert(tx, [event("0198f2a4-0000-7000-8000-000000000001")])
+
+    with pytest.raises(CaptureFailed, match=r"1 messages were not taken for 0\.2 s, such as 0198f2a4-0000-7000"):
+        await resend(storage, Losing(InProcess(), lambda _: True), patience_s=0.2)

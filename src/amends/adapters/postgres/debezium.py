@@ -34,7 +34,7 @@ _FIXED = {
     "key.converter": _STRING,
     "value.converter": _STRING,
     "header.converter": _STRING,
-    # An outbox row has waited long enough by then; with the default of 500 every message waits a quarter of a second.
+    # With the default of 500 a message waits for half a second.
     "poll.interval.ms": "10",
     # With the defaults the database's stop takes 9 s, and 10 s pass until the connector is back after one.
     "status.update.interval.ms": "500",

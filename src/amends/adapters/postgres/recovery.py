@@ -7,6 +7,7 @@ slot. What is sent twice, its readers have seen, and drop.
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from time import monotonic
 
@@ -14,6 +15,7 @@ import asyncpg
 
 from amends.adapters.postgres import heartbeat, outbox_events
 from amends.adapters.postgres.failures import DRIVER, away
+from amends.adapters.postgres.outbox import PostgresOutbox
 from amends.adapters.postgres.outbox_events import EventOutbox
 from amends.errors import CaptureFailed
 from amends.messages import Envelope, MessageId
@@ -92,6 +94,23 @@ async def resend(
         if len(page) < _PAGE:
             return sent
         after = page[-1].id
+
+
+async def send_left(storage: Storage, transport: Transport, now: float, patience_s: float = PATIENCE_S) -> int:
+    """Sends what a relay has left in `outbox`, and removes it; for a service that does not run. Returns how many.
+
+    Raises `CaptureFailed` as `resend` does.
+    """
+    outbox, sent = PostgresOutbox(), 0
+    while True:
+        async with storage.transaction(now) as tx:
+            left = await outbox.claim(tx, math.inf, _PAGE)
+        if not left:
+            return sent
+        await _send(left, transport, patience_s)
+        async with storage.transaction(now) as tx:
+            await outbox.remove(tx, [each.id for each in left])
+        sent += len(left)
 
 
 async def _send(page: Sequence[Envelope], transport: Transport, patience_s: float) -> None:
