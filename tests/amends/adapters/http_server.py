@@ -29,10 +29,14 @@ class Ear:
     async def first(self, signal: str) -> dict[str, Field]:
         """The first signal of this name, which may be still to come."""
         if not self.all(signal):
-            comes = asyncio.Event()
-            self._waiting.append((signal, comes))
-            await asyncio.wait_for(comes.wait(), PATIENCE_S)
+            await asyncio.wait_for(self.next(signal).wait(), PATIENCE_S)
         return self.all(signal)[0]
+
+    def next(self, signal: str) -> asyncio.Event:
+        """Is set by one more signal of this name."""
+        comes = asyncio.Event()
+        self._waiting.append((signal, comes))
+        return comes
 
     def _hear(self, name: str, fields: dict[str, Field]) -> None:
         self._heard.append((name, fields))

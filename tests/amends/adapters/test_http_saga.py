@@ -73,6 +73,16 @@ class Travel:
             await self.trips.coordinator.start(tx, self.saga, begins)
         return await asyncio.wait_for(asyncio.gather(*ended), PATIENCE_S)
 
+    async def ended(self, trip: str) -> Instance:
+        """Waits for a saga that was started before this process was."""
+        while True:
+            moved = self.ear.next("sagas.moved")
+            async with self.trips.storage.reading() as reader:
+                found = (await self.trips.storage.sagas.load(reader, [SagaId(trip)]))[SagaId(trip)]
+            if found.state.status in ENDED:
+                return found
+            await asyncio.wait_for(moved.wait(), PATIENCE_S)
+
     async def outbox(self) -> int:
         """How many messages are left, after the last ones that were taken have been removed."""
         async with self.trips.transaction() as tx:
@@ -210,6 +220,36 @@ async def test_lost_response_is_asked_for_again_and_given_from_the_barrier(hotel
             assert [step.attempts for step in ended.state.steps][1:] == [1, 1, 1, 1]
         await proxy.stop()
     assert left == []
+    assert await hotel.effects() == ["BookHotel t1"]
+
+
+async def test_coordinator_that_dies_once_the_participant_has_committed_asks_again(
+    hotel: Hotel, tmp_path: Path
+) -> None:
+    committed, never = asyncio.Event(), asyncio.Event()
+
+    async def mute(scope: Any, receive: Any, send: Any) -> None:
+        said: list[Any] = []
+
+        async def keep(message: Any) -> None:
+            said.append(message)
+
+        await hotel.app(scope, receive, keep)
+        if said and not committed.is_set():
+            committed.set()
+            await never.wait()
+        for message in said:
+            await send(message)
+
+    async with serving(mute) as url:
+        async with travelling(tmp_path, url) as travel:
+            dying = asyncio.get_running_loop().create_task(travel.run("t1"))
+            await committed.wait()
+            dying.cancel()
+            await asyncio.wait([dying])
+        async with travelling(tmp_path, url) as travel:
+            assert (await travel.ended("t1")).state.status is Status.COMPLETED
+        never.set()
     assert await hotel.effects() == ["BookHotel t1"]
 
 

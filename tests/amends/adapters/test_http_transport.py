@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -399,6 +399,25 @@ async def test_message_that_can_not_be_written_holds_up_nothing(world: World) ->
         ("unsendable", Outcome.FAILED),
         ("Room", Outcome.DONE),
     ]
+
+
+async def test_failure_of_the_local_transport_holds_messages_back(world: World) -> None:
+    """The participant is asked again, and its barrier gives the reply again."""
+
+    class Failing(InProcess):
+        def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
+            if failures:
+                raise failures.pop()
+            super().send(envelopes, taken)
+
+    failures = [RuntimeError("no broker"), RuntimeError("no broker")]
+    world.local = Failing()
+    world.replies = world.local.subscribe("trips.coordinator")
+    script = await world.serve((200, ROOM, b"{}"))
+    world.send(envelope("m1"))
+    await world.received()
+    assert [request.headers["ce-id"] for request in script.requests] == ["m1"] * 2
+    assert (await world.ear.first("http.away"))["error"] == "RuntimeError: no broker"
 
 
 async def test_connection_is_kept(world: World) -> None:

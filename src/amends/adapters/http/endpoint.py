@@ -91,7 +91,7 @@ async def _read(receive: Receive, most: int) -> bytes:
 
 
 async def _respond(send: Send, response: Response) -> None:
-    headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
-    headers += _BY_STATUS.get(response.status, [])
+    length = [(b"content-length", b"%d" % len(response.body))] if response.status != 204 else []
+    headers = [*response.headers, *length, *_BY_STATUS.get(response.status, [])]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -71,13 +71,22 @@ class Lane:
         self._connection.close()
 
     async def _run(self) -> None:
+        failed = 0
         while True:
             await self._arrived.wait()
             self._arrived.clear()
             while batch := self._next():
-                await in_halves(batch, self._deliver, self._reject)
-                for each in batch:
-                    del self._held[each.envelope.id]
+                try:
+                    await in_halves(batch, self._deliver, self._reject)
+                    self._forget(batch)
+                    failed = 0
+                except Exception as error:  # the local transport fails: what is held waits for it
+                    failed += 1
+                    await self._pause(len(batch), f"{type(error).__name__}: {error}", failed)
+
+    def _forget(self, batch: Sequence[Held]) -> None:
+        for each in batch:
+            del self._held[each.envelope.id]
 
     def _next(self) -> list[Held]:
         """What has been held for longest; never waits for more."""
@@ -103,8 +112,11 @@ class Lane:
             try:
                 return await self._post(headers, body)
             except _Away as away:
-                self._signals.emit("http.away", address=self._address, messages=len(envelopes), error=str(away))
-                await self._runtime.sleep(away.pause_s + AWAY.pause_s(attempt, self._runtime.roll()))
+                await self._pause(len(envelopes), str(away), attempt, away.pause_s)
+
+    async def _pause(self, messages: int, error: str, attempt: int, at_least_s: float = 0.0) -> None:
+        self._signals.emit("http.away", address=self._address, messages=messages, error=error[:500])
+        await self._runtime.sleep(at_least_s + AWAY.pause_s(attempt, self._runtime.roll()))
 
     async def _post(self, headers: wire.Headers, body: bytes) -> Response:
         """An answer that is not to be asked for again. Raises `_Away`, `Rejected`."""
