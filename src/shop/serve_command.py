@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from shop import telemetry
 from shop.settings import DATABASE, FRONT, GATEWAY, ServeSettings
 
 ROOMS = ("orders", "billing", "payments", "warehouse", "delivery", "users", "notifications")
@@ -22,6 +23,7 @@ def add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         default = os.environ.get(_variable(name), _DEFAULTS.get(name, ""))
         serve.add_argument(f"--{name}", default=default, metavar=_METAVARS.get(name, "TEXT"), help=_help(name, text))
     serve.add_argument("--seed", action="store_true", help="front: furnish an empty shop with products and a demo user")
+    telemetry.add_options(serve, log="json")
     serve.set_defaults(run=_serve)
 
 
@@ -101,6 +103,7 @@ def settings_of(arguments: argparse.Namespace) -> ServeSettings:
         Path(arguments.data),
         arguments.seed,
         _seconds("--session", arguments.session),
+        telemetry.settings_of(arguments),
     )
 
 

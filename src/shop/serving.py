@@ -16,6 +16,7 @@ from amends.adapters.captured import Captured
 from amends.adapters.kafka import Kafka, KafkaSettings
 from amends.adapters.postgres import PostgresStorage
 from amends.adapters.postgres.outbox_events import Pruning
+from amends.adapters.prometheus import Meter
 from amends.adapters.threads import Threads
 from amends.audit import Finding
 from amends.ports import Transport
@@ -32,7 +33,6 @@ from shop.notifications.desk import NotificationsDesk
 from shop.ops import metrics
 from shop.ops.desks import HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
-from shop.ops.metrics import Meter
 from shop.orders.desk import OrdersDesk
 from shop.participants import PARTICIPANTS
 from shop.patience import patiently
@@ -41,6 +41,7 @@ from shop.rooms import open_orders, open_payments, open_users
 from shop.servers import Edge, Servers
 from shop.settings import GATEWAY, ServeSettings
 from shop.storefronts import queue_saga
+from shop.telemetry import open_telemetry
 from shop.users.tokens import verifier_of
 from shop.warehouse.desk import WarehouseDesk
 from shop.web import build_app
@@ -78,6 +79,7 @@ class ShopProcess:
         await self._undo.aclose()
 
     async def _start(self) -> None:
+        self._telemetry = open_telemetry(self._settings.telemetry, self.runtime, self.signals, self._undo)
         match self._settings.room:
             case "gateway":
                 await self._open_gateway()
@@ -144,6 +146,7 @@ class ShopProcess:
             participant=PARTICIPANTS.get(room),
             definitions=app.sagas.get(room, ()),
             limit=settings.limit,
+            tracer=self._telemetry.tracer,
             chores=[Pruning(storage, storage.events, self.runtime.now)] if captured else [],
         )
         await service.start()
@@ -205,7 +208,7 @@ class ShopProcess:
     async def _serve(self, servers: Servers, served: list[Edge]) -> None:
         for edge in served:
             port = dict(self._settings.ports).get(edge.name, 0)
-            self.addresses[edge.name] = await servers.start(edge, self._settings.host, port)
+            self.addresses[edge.name] = await servers.start(self._telemetry.around(edge), self._settings.host, port)
 
 
 _PLAIN: Mapping[str, type] = {

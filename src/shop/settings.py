@@ -12,6 +12,18 @@ OWN_SERVER = "own"
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """`otlp` is the base address of a collector of traces; empty: none. `log` is `json`, `text` or `off`.
+
+    `ratio` is the share of traces begun here that has spans.
+    """
+
+    otlp: str = ""
+    log: str = "off"
+    ratio: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`ports` by edge; 0 takes a free one. `limit` bounds the orders in flight.
 
@@ -23,6 +35,7 @@ class Settings:
     ports: tuple[tuple[str, int], ...] = tuple(PORTS.items())
     limit: int = 20_000
     postgres: str = ""
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def port(self, edge: str) -> int:
         """The port of an edge; internal ones take any that is free."""
@@ -55,6 +68,7 @@ class ServeSettings:
     data: Path = Path("data")
     seed: bool = False
     session_s: float = 6.0
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def dsn(self, room: str) -> str:
         """Of a room's own database."""

@@ -7,6 +7,7 @@ from secrets import token_urlsafe
 
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
+from amends.adapters.prometheus import Meter
 from amends.adapters.sqlite import DataFolder
 from amends.adapters.threads import Threads
 from amends.audit import Finding
@@ -25,13 +26,13 @@ from shop.edges import Parts
 from shop.notifications.desk import NotificationsDesk
 from shop.ops.desks import HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
-from shop.ops.metrics import Meter
 from shop.participants import PARTICIPANTS
 from shop.payments.gateway_client import HttpGateway
 from shop.rooms import open_orders, open_payments, open_users
 from shop.servers import Servers
 from shop.settings import Settings
 from shop.storefronts import queue_saga
+from shop.telemetry import open_telemetry
 from shop.users.tokens import verifier_of
 from shop.warehouse.desk import WarehouseDesk
 
@@ -73,6 +74,7 @@ class Shop:
 
     async def _start(self) -> None:
         self._own_folder()
+        self._telemetry = open_telemetry(self._settings.telemetry, self.runtime, self.signals, self._undo)
         databases = await open_databases(self._settings, self._undo)
         for name in app.databases:
             await self._build(databases(name))
@@ -103,6 +105,7 @@ class Shop:
             participant=PARTICIPANTS.get(name),
             definitions=app.sagas.get(name, ()),
             limit=self._settings.limit,
+            tracer=self._telemetry.tracer,
         )
 
     async def _parts(self) -> Parts:
@@ -150,7 +153,8 @@ class Shop:
         self._undo.callback(parts.let_go)
         await queue_saga.prepare(edges.queue_saga_rooms(parts))
         for edge in [*edges.storefronts(parts), edges.ops(parts), edges.api(parts)]:
-            self.addresses[edge.name] = await servers.start(edge, settings.host, settings.port(edge.name))
+            traced, port = self._telemetry.around(edge), settings.port(edge.name)
+            self.addresses[edge.name] = await servers.start(traced, settings.host, port)
 
     def _publish(self) -> None:
         """Whoever reads the file finds everything ready."""

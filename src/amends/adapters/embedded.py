@@ -22,8 +22,7 @@ from amends.adapters.sqlite import DataFolder, SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
 from amends.pages import Instance
 from amends.participant import Participant
-from amends.ports import Transport
-from amends.ports import Tracer
+from amends.ports import Tracer, Transport
 from amends.saga import Saga
 from amends.schema import Migration
 from amends.service import Service

@@ -21,7 +21,7 @@ from shop.calls.errors import answer_of
 from shop.calls.wire import Method, encode, methods_of
 from shop.web.asgi import App, Receive, Scope, Send, read_body, send_answer
 from shop.web.problems import Answer, Problem
-from shop.web.traces import remember
+from shop.web.traces import TRACEPARENT, remember
 
 PREFIX = "/calls/"
 MOST_CALL_BYTES = 16 * 1024 * 1024
@@ -96,7 +96,8 @@ class Calls:
 
     def _tell(self, path: str, error: Exception) -> None:
         if self._signals is not None:
-            self._signals.emit("http.failed", edge="calls", path=path, error=f"{type(error).__name__}: {error}"[:500])
+            told = f"{type(error).__name__}: {error}"[:500]
+            self._signals.emit("http.failed", edge="calls", path=path, error=told, traceparent=TRACEPARENT.get())
 
 
 def _arguments(method: Method, body: bytes) -> msgspec.Struct:

@@ -13,6 +13,7 @@ from shop.orders import tables
 from shop.orders.domain import Status, Wrong
 from shop.orders.sagas import cancel_order, place_order
 from shop.orders.tables import Order
+from shop.web.traces import TRACEPARENT
 
 
 class Cancelling:
@@ -59,4 +60,4 @@ class Cancelling:
         if await tx.run(tables.set_cancel_saga, (saga, order.id)):
             placed = (await self._service.storage.sagas.load(tx, [SagaId(order.id)]))[SagaId(order.id)]
             purchase = input_of(place_order, placed)
-            await self._coordinator.start(tx, cancel_order, [Begin(saga, purchase)])
+            await self._coordinator.start(tx, cancel_order, [Begin(saga, purchase, TRACEPARENT.get())])

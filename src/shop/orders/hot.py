@@ -12,7 +12,7 @@ from shop.web.asgi import App, Receive, Scope, Send, read_body, send_answer
 from shop.web.errors import as_problem
 from shop.web.problems import Answer, Problem
 from shop.web.requests import MOST_BODY_BYTES
-from shop.web.traces import remember
+from shop.web.traces import TRACEPARENT, remember
 
 
 class HotRoute:
@@ -28,6 +28,7 @@ class HotRoute:
         if scope["type"] != "http" or scope["path"] != ROUTE or scope["method"] != "POST":
             await self._behind(scope, receive, send)
             return
+        scope["path_template"] = ROUTE
         headers = dict(scope["headers"])
         if b"traceparent" in headers:
             remember(headers[b"traceparent"])
@@ -42,5 +43,6 @@ class HotRoute:
             refusal = as_problem(error)
             if refusal.name == "internal-error":
                 told = f"{type(error).__name__}: {error}"[:500]
-                self._signals.emit("http.failed", edge="api", path=ROUTE, error=told)
+                trace = TRACEPARENT.get()
+                self._signals.emit("http.failed", edge="api", path=ROUTE, error=told, traceparent=trace)
             return refusal.answer()

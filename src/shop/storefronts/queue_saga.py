@@ -41,6 +41,7 @@ from shop.storefronts.queue_saga_bodies import (
 from shop.storefronts.queue_saga_status import status_of
 from shop.warehouse.desk import WarehouseDesk
 from shop.web import Problem, ProblemDetails, Rates, Route, build_app, open_to_all
+from shop.web.traces import TRACEPARENT
 
 SCOPE = "queue-saga"
 COURIERS = 1  # of each delivery time
@@ -191,6 +192,7 @@ def placing_of(data: NewOrder) -> Placing:
         pay_with="wallet",
         card="",
         price_minor=amount_of("amount", data.amount),
+        traceparent=TRACEPARENT.get(),
         details="{}",
     )
 

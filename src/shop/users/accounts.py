@@ -10,6 +10,7 @@ from shop.users.passwords import Passwords
 from shop.users.sagas import NewUser, open_wallet
 from shop.users.tables import add_user, find_by_email
 from shop.web import Problem, Rates
+from shop.web.traces import TRACEPARENT
 
 WALLET_WAIT_S = 5.0
 WRONG_BURST = 10
@@ -71,7 +72,8 @@ class Accounts:
         async with self._storage.transaction(self._runtime.now()) as tx:
             if not await add_user(tx, user, hashed):
                 raise _taken()
-            await self._coordinator.start(tx, open_wallet, [Begin(SagaId(user.id), NewUser(user.id, user.email))])
+            begin = Begin(SagaId(user.id), NewUser(user.id, user.email), TRACEPARENT.get())
+            await self._coordinator.start(tx, open_wallet, [begin])
 
 
 def _taken() -> Problem:

@@ -14,7 +14,7 @@ from shop.web.gate import (
 )
 from shop.web.keys import KeyHeader, answer_once
 from shop.web.pages import After, Limit
-from shop.web.problems import Answer, Problem, ProblemDetails, problem, trace_of
+from shop.web.problems import Answer, Problem, ProblemDetails, problem
 from shop.web.rates import Rates
 from shop.web.requests import MOST_BODY_BYTES, decode
 from shop.web.times import rfc3339
@@ -43,5 +43,4 @@ __all__ = [
     "respond",
     "rfc3339",
     "signed_in",
-    "trace_of",
 ]

@@ -16,7 +16,8 @@ from amends.errors import (
     Unavailable,
 )
 from amends.signals import Signals
-from shop.web.problems import Answer, Problem, trace_of
+from shop.web.problems import Answer, Problem
+from shop.web.traces import TRACEPARENT, remember
 
 _NAMES = {
     400: "bad-request",
@@ -36,11 +37,14 @@ class Refuser:
         self._signals = signals
 
     def __call__(self, request: Request[object, object, State], error: Exception) -> Response[bytes]:
+        """A request that found no handler has not been remembered yet."""
+        remember(request.headers.get("traceparent"))
         refusal = as_problem(error)
         if refusal.name == "internal-error" and self._signals is not None:
             named = f"{type(error).__name__}: {error}"[:500]
-            self._signals.emit("http.failed", edge=self._edge, path=request.scope["path"], error=named)
-        answer = refusal.answer(trace_of(request.headers.get("traceparent", "")))
+            where = {"edge": self._edge, "path": request.scope["path"]}
+            self._signals.emit("http.failed", **where, error=named, traceparent=TRACEPARENT.get())
+        answer = refusal.answer()
         extra = error.headers if isinstance(error, HTTPException) else None
         return respond(answer, {name.lower(): value for name, value in (extra or {}).items()})
 

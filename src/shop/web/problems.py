@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from amends.traces import trace_id
+from shop.web.traces import TRACEPARENT
+
 MEDIA_TYPE = "application/problem+json"
 SAFE_HEADERS = {
     "cache-control": "no-store",
@@ -59,8 +62,8 @@ class Problem(Exception):
         self.retry_after_s = retry_after_s
         self.saga_id = saga_id
 
-    def answer(self, trace_id: str = "") -> Answer:
-        members = {"saga_id": self.saga_id, "trace_id": trace_id}
+    def answer(self) -> Answer:
+        members = {"saga_id": self.saga_id, "trace_id": trace_id(TRACEPARENT.get())}
         return problem(
             self.status,
             self.name,
@@ -84,9 +87,3 @@ def problem(
     if status == 413:
         headers.append((b"connection", b"close"))
     return Answer(status, headers, _encode(body))
-
-
-def trace_of(traceparent: str) -> str:
-    """The trace's id out of a W3C `traceparent`; empty when there is none."""
-    parts = traceparent.split("-")
-    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else ""

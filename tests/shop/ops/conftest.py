@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from amends.adapters.prometheus import Meter
 from amends.audit import Finding
 from shop.app import app as shop
 from shop.console.routes import routes as console_routes
 from shop.ops.app import Operating, build_ops
 from shop.ops.desks import SagasDesk
 from shop.ops.door import Door
-from shop.ops.metrics import Meter
 from shop.ops.sagas import Sagas
 from shop.web import health
 from tests.shop.desks import AFAR, HERE, sagas_from_afar

@@ -41,15 +41,6 @@ class Meter:
         """Adds a gauge of an adapter's, or of yours: with each scrape `read` gives its values by their labels."""
         self._gauges.append(Gauge(name, help, tuple(labels), read))
 
-    async def in_flight(self) -> dict[tuple[str, str], int]:
-        """How many sagas are in which state, by service."""
-        counts: dict[tuple[str, str], int] = {}
-        for service in self._services:
-            async with service.storage.reading() as reader:
-                found = await looks.in_flight(service, reader)
-            counts |= {(service.name, state): int(count) for (state,), count in found.items()}
-        return counts
-
     async def render(self) -> bytes:
         """The text format, with the process's own figures. What can't be read is left out and counted."""
         from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415
