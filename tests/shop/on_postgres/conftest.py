@@ -13,8 +13,6 @@ from amends.errors import Conflict
 from tests.servers import PostgresServer, fresh_database
 from tests.shop.conftest import AskedRoom, OpenRoom
 
-pytest.register_assert_rewrite("tests.shop.billing", "tests.shop.delivery", "tests.shop.warehouse")
-
 VERSION = 15
 drop_checks = """
 select 'alter table ' || conrelid::regclass || ' drop constraint ' || conname from pg_constraint
