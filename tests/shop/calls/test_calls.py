@@ -12,6 +12,7 @@ from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.errors import AmendsError, Unavailable
 from shop.billing.desk import Balance, BillingDesk
 from shop.calls import AnswerLost, CallFailed, Client, RoomUnavailable, server
+from shop.http_client import MOST_IDLE_S
 from shop.orders.desk import OrdersDesk
 from shop.web import Problem
 from shop.web.traces import TRACEPARENT
@@ -185,11 +186,15 @@ async def test_result_of_another_version_is_a_failure(line: Line, billing: Billi
 
 
 class Stopwatch(AsyncioRuntime):
-    """Notes how long its callers would wait."""
+    """Notes how long its callers would wait; its clock is `ahead_s` seconds ahead."""
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: list[float] = []
+        self.ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
 
     async def within(self, seconds: float, work: Any) -> Any:
         self.waits.append(seconds)
@@ -205,6 +210,17 @@ async def test_call_that_waits_may_take_as_much_longer(line: Line) -> None:
     await orders.ended("o", 60.0)
     await orders.ended("o", wait_s=-1.0)
     assert runtime.waits == [3.0, 63.0, 3.0]
+    await client.close()
+
+
+async def test_connection_that_was_idle_for_long_is_not_used_again(line: Line, billing: BillingDesk) -> None:
+    runtime = Stopwatch()
+    client = Client(runtime, TOKEN)
+    desk: BillingDesk = line.desk(BillingDesk, client)
+    for ahead_s, connections in ((0.0, 1), (MOST_IDLE_S / 2, 1), (MOST_IDLE_S * 2, 2)):
+        runtime.ahead_s = ahead_s
+        assert await desk.wallet("ann") == BALANCE
+        assert len(line.connections) == connections
     await client.close()
 
 
