@@ -8,7 +8,7 @@
 A handler writes through `tx`, reads the time from `tx.now`, takes its ids from the command, and never opens or commits
 a transaction. It refuses before it writes. On hot paths `handles_many` takes all commands of one type in a hop at once
 and answers in the same order. `handles_later` is for effects outside the database: the handler notes what to do, and
-`ParticipantHop.answer` gives the reply when it is known.
+`ParticipantHop.answer` gives the reply when it is known; `handles_many_later` notes all of a hop at once.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,6 +28,7 @@ Answer = Reply | Refusal
 One = Callable[[Tx, C], Awaitable[Answer]]
 Many = Callable[[Tx, Sequence[C]], Awaitable[Sequence[Answer]]]
 Later = Callable[[Tx, C, "Asked"], Awaitable[Answer | None]]
+ManyLater = Callable[[Tx, Sequence[C], Sequence["Asked"]], Awaitable[Sequence[Answer | None]]]
 Hear = Callable[[Tx, E], Awaitable[None]]
 
 
@@ -45,6 +46,7 @@ class Call(Enum):
     ONE = "one"
     MANY = "many"
     LATER = "later"
+    MANY_LATER = "many later"
     HEAR = "hear"
 
 
@@ -73,6 +75,10 @@ class Participant:
     def handles_later(self, command: type[C]) -> Callable[[Later[C]], Later[C]]:
         """Registers a function of (tx, command, asked) -> reply, or None when the reply comes later."""
         return self._register(command, Call.LATER)
+
+    def handles_many_later(self, command: type[C]) -> Callable[[ManyLater[C]], ManyLater[C]]:
+        """Registers a function of (tx, commands, asked) -> replies or None, in the same order."""
+        return self._register(command, Call.MANY_LATER)
 
     def hears(self, event: type[E]) -> Callable[[Hear[E]], Hear[E]]:
         """Registers a function of (tx, event); each event is heard once. Its topic is read for this participant."""

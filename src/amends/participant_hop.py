@@ -63,17 +63,29 @@ class ParticipantHop:
 
     async def answer(self, tx: Tx, asked: Asked, answer: Answer) -> None:
         """Gives the reply to an operation whose handler said that it comes later. A second answer is ignored."""
-        key = BarrierKey(asked.saga, asked.step, Operation(asked.operation))
-        row = (await self._storage.inbox.known(tx, [asked.saga])).get(key)
-        if row is None:
-            raise Conflict(f"saga {asked.saga}, step {asked.step!r}: {asked.operation} was never asked here")
-        if row.outcome is None and row.ask is not None:
-            answered = _row_of(answer)
-            await self._storage.inbox.replace(tx, [(key, answered)])
-            replies = [self._reply(row.ask, answered, tx.now)]
-            await self._relay.put(tx, replies)
-            hop = Handled(self._storage.name, row.ask.at, [row.ask], replies)
-            tx.after_commit(lambda: self._signals.handled(hop))
+        await self.answer_all(tx, [(asked, answer)])
+
+    async def answer_all(self, tx: Tx, answers: Sequence[tuple[Asked, Answer]]) -> None:
+        """The same for many at once."""
+        known = await self._storage.inbox.known(tx, sorted({asked.saga for asked, _ in answers}))
+        written: Known = {}
+        told: list[tuple[Envelope, Envelope]] = []
+        for asked, answer in answers:
+            key = BarrierKey(asked.saga, asked.step, Operation(asked.operation))
+            row = known.get(key)
+            if row is None:
+                raise Conflict(f"saga {asked.saga}, step {asked.step!r}: {asked.operation} was never asked here")
+            if row.outcome is None and row.ask is not None:
+                known[key] = written[key] = _row_of(answer)
+                told.append((row.ask, self._reply(row.ask, written[key], tx.now)))
+        if written:
+            await self._storage.inbox.replace(tx, sorted(written.items()))
+            await self._relay.put(tx, [reply for _, reply in told])
+            tx.after_commit(lambda: self._answered(told))
+
+    def _answered(self, told: Sequence[tuple[Envelope, Envelope]]) -> None:
+        for ask, reply in told:
+            self._signals.handled(Handled(self._storage.name, ask.at, [ask], [reply]))
 
     async def _carry_out(self, tx: Tx, batch: Sequence[Envelope]) -> Carried:
         batch = await self._fence(tx, batch)
@@ -207,14 +219,20 @@ async def _call(tx: Tx, handler: Handler, envelopes: Sequence[Envelope]) -> Sequ
             answers: Sequence[Answer | None] = await function(tx, messages)
             return answers
         case Call.LATER:
-            asked = [Asked(each.saga, each.step, each.operation.value) for each in envelopes]
-            return [await function(tx, *pair) for pair in zip(messages, asked, strict=True)]
+            return [await function(tx, *pair) for pair in zip(messages, _asked(envelopes), strict=True)]
+        case Call.MANY_LATER:
+            later: Sequence[Answer | None] = await function(tx, messages, _asked(envelopes))
+            return later
         case Call.ONE:
             return [await function(tx, message) for message in messages]
         case Call.HEAR:
             for message in messages:
                 await function(tx, message)
             return [Done()] * len(messages)
+
+
+def _asked(envelopes: Sequence[Envelope]) -> list[Asked]:
+    return [Asked(each.saga, each.step, each.operation.value) for each in envelopes]
 
 
 def _row_of(answer: Answer) -> BarrierRow:

@@ -29,6 +29,11 @@ class AddLater(Command):
     name: str
 
 
+class AddManyLater(Command):
+    participant = "sums"
+    name: str
+
+
 class Forget(Command):
     participant = "sums"
 
@@ -99,6 +104,13 @@ class Sums:
         async def add_later(tx: Tx, command: AddLater, asked: Asked) -> Sum | None:
             self.later.append(asked)
             return None
+
+        @sums.handles_many_later(AddManyLater)
+        async def add_many_later(
+            tx: Tx, commands: Sequence[AddManyLater], asked: Sequence[Asked]
+        ) -> list[TooMuch | None]:
+            self.later += asked
+            return [TooMuch() if command.name == "z" else None for command in commands]
 
         @sums.handles(Forget)
         async def forget(tx: Tx, command: Forget) -> Done:
@@ -228,6 +240,17 @@ async def test_reply_that_comes_later_is_given_once(sums: Sums) -> None:
     assert sums.replies() == [("s1", "Sum", b'{"total":7}')]
     await sums.hop.hop([command(AddLater("a"))])
     assert sums.replies() == [("s1", "Sum", b'{"total":7}')]
+
+
+async def test_many_that_are_answered_later_are_noted_and_answered_at_once(sums: Sums) -> None:
+    """Some may be answered at once; of two answers in one call the first counts."""
+    await sums.hop.hop([command(AddManyLater(name), f"s{name}") for name in ("a", "z", "b")])
+    assert sums.replies() == [("sz", "TooMuch", b"{}")]
+    assert [each.saga for each in sums.later] == ["sa", "sz", "sb"]
+    answers = [(each, Sum(nth)) for nth, each in enumerate([*sums.later, *sums.later])]
+    async with sums.storage.transaction(sums.runtime.now()) as tx:
+        await sums.hop.answer_all(tx, answers)
+    assert sums.replies() == [("sa", "Sum", b'{"total":0}'), ("sb", "Sum", b'{"total":2}')]
 
 
 async def test_answer_to_what_was_never_asked_is_a_conflict(sums: Sums) -> None:

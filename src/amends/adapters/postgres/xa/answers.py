@@ -14,7 +14,7 @@ from amends.ports import Runtime
 from amends.service import Service
 from amends.stumbling import again
 
-Give = Callable[[Tx, Asked, Answer], Awaitable[None]]
+Give = Callable[[Tx, Sequence[tuple[Asked, Answer]]], Awaitable[None]]
 
 
 class Known(NamedTuple):
@@ -69,14 +69,12 @@ class Answers:
         """What another process has answered meanwhile is left out."""
         async with self._storage.transaction(self._runtime.now()) as tx:
             left = await operations.open_of(tx, [each.operation.gid for each in ready])
-            closed = []
-            for each in ready:
-                for key, answer in _settled(each):
-                    asked = left.pop(key, None)
-                    if asked is not None:
-                        closed.append(key)
-                        await self._give(tx, asked, answer)
-            await operations.close(tx, closed)
+            settled: dict[tuple[str, Verb], Answer] = {}
+            for key, answer in (pair for each in ready for pair in _settled(each)):
+                if key in left:
+                    settled.setdefault(key, answer)
+            await self._give(tx, [(left[key], answer) for key, answer in settled.items()])
+            await operations.close(tx, list(settled))
 
 
 def _settled(known: Known) -> list[tuple[tuple[str, Verb], Answer]]:

@@ -1,6 +1,6 @@
 """Binds a participant's commands to prepared transactions: the hop notes them, the runner carries them out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,7 +40,7 @@ class XaParticipant:
     def __init__(self, participant: Participant) -> None:
         self.prefix = prefix_of(participant.name)
         self.participant = participant
-        self.noted: Callable[[XaOperation], None] | None = None
+        self.noted: Callable[[Sequence[XaOperation]], None] | None = None
         self._bound: dict[str, _Bound] = {}
 
     @property
@@ -54,7 +54,7 @@ class XaParticipant:
 
         def register(effect: Effect[C]) -> Effect[C]:
             for verb, taken in ((Verb.PREPARE, command), (Verb.COMMIT, commit), (Verb.ABORT, abort)):
-                self.participant.handles_later(taken)(partial(self._note, verb))
+                self.participant.handles_many_later(taken)(partial(self._note, verb))
             self._bound[type_name(command)] = _Bound(effect, msgspec.json.Decoder(command).decode)
             return effect
 
@@ -68,9 +68,12 @@ class XaParticipant:
         command = bound.decode(each.payload)
         return lambda tx: bound.effect(tx, command)
 
-    async def _note(self, verb: Verb, tx: Tx, command: Command, asked: Asked) -> None:
-        gid = gid_of(self.name, verb, asked)
-        each = XaOperation(gid, verb, asked, type_name(type(command)), encode(command))
-        await operations.note(tx, each)
+    async def _note(self, verb: Verb, tx: Tx, commands: Sequence[Command], asked: Sequence[Asked]) -> list[None]:
+        noted = [
+            XaOperation(gid_of(self.name, verb, each), verb, each, type_name(type(command)), encode(command))
+            for command, each in zip(commands, asked, strict=True)
+        ]
+        await operations.note(tx, noted)
         if self.noted is not None:
-            tx.after_commit(partial(self.noted, each))
+            tx.after_commit(partial(self.noted, noted))
+        return [None] * len(noted)

@@ -71,8 +71,10 @@ class XaOperation(NamedTuple):
         return self.gid, self.verb
 
 
-async def note(tx: Tx, each: XaOperation) -> None:
-    await tx.run(insert_operation, (each.gid, each.verb, *each.asked, each.type, each.payload, tx.now + CLAIM_S))
+async def note(tx: Tx, noted: Sequence[XaOperation]) -> None:
+    """They are claimed by whoever notes them."""
+    rows = [(each.gid, each.verb, *each.asked, each.type, each.payload, tx.now + CLAIM_S) for each in noted]
+    await tx.run_many(insert_operation, rows)
 
 
 async def claim(tx: Tx, before: float, limit: int) -> list[XaOperation]:

@@ -65,7 +65,7 @@ class XaRunner:
         self.janitor = XaJanitor(xa, service, self._transactions, decisions, settings)
         self._prepares = Lane(f"{service.name} xa prepares", settings.prepares, self._runtime)
         self._resolutions = Lane(f"{service.name} xa resolutions", settings.resolutions, self._runtime)
-        self._answers = Answers(service, service.hop.answer, self._answered, self._failed, self._away)
+        self._answers = Answers(service, service.hop.answer_all, self._answered, self._failed, self._away)
         self._tickers = [Ticker([each], self._runtime, self._signals) for each in (self.sweep, self.janitor)]
         self._held: set[tuple[str, Verb]] = set()
         self._noted_before = 0.0
@@ -105,18 +105,18 @@ class XaRunner:
             claimed = await operations.claim(tx, max(now, self._noted_before), _CLAIMED_AT_ONCE)
         if len(claimed) < _CLAIMED_AT_ONCE:
             self._noted_before = 0.0
-        for each in claimed:
-            self._take(each)
+        self._take(claimed)
 
     def _take_over(self) -> None:
         """The next sweeps claim all that is noted by now, whoever has claimed it: he may be dead."""
         self._noted_before = self._runtime.now() + CLAIM_S
 
-    def _take(self, each: XaOperation) -> None:
-        if each.key not in self._held:
-            self._held.add(each.key)
-            lane = self._prepares if each.verb is Verb.PREPARE else self._resolutions
-            lane.put(partial(self._carry_out, each))
+    def _take(self, noted: Sequence[XaOperation]) -> None:
+        for each in noted:
+            if each.key not in self._held:
+                self._held.add(each.key)
+                lane = self._prepares if each.verb is Verb.PREPARE else self._resolutions
+                lane.put(partial(self._carry_out, each))
 
     async def _carry_out(self, each: XaOperation) -> None:
         try:
