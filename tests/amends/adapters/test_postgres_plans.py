@@ -1,7 +1,7 @@
 """Statements on sets look each row up in an index: when tables are new, when they have grown since, when large.
 
 A plan is made once for each connection, and again when a table was analyzed; between the two a table may grow from
-nothing to anything (docs/decisions/18).
+nothing to anything (docs/decisions/19).
 """
 
 import json
@@ -16,6 +16,7 @@ from amends.adapters.postgres.pool import SETTINGS
 from amends.adapters.postgres.sets import on_sets
 from amends.adapters.postgres.statements import each, locked, numbered
 from amends.adapters.saga_rows import COLUMNS
+from shop.warehouse import audit
 from shop.warehouse import tables as warehouse
 from tests.amends.adapters import on_postgres
 
@@ -78,8 +79,11 @@ class Plans:
     async def plans(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         for number, (name, sql) in enumerate(statements().items()):
             nothing = ", ".join(["null"] * len({f"${at}" for at in range(1, 9) if f"${at}" in sql}))
-            text = await self._connection.fetchval(f"explain (format json) execute s{number}({nothing})")
-            yield name, json.loads(text)[0]["Plan"]
+            yield name, await self.plan(f"execute s{number}({nothing})")
+
+    async def plan(self, sql: str) -> dict[str, Any]:
+        plan: dict[str, Any] = json.loads(await self._connection.fetchval(f"explain (format json) {sql}"))[0]["Plan"]
+        return plan
 
 
 @pytest.fixture
@@ -102,6 +106,15 @@ async def test_rows_are_looked_up_one_by_one_however_tables_grow(plans: Plans) -
     await look(plans, "grown since")
     await plans.analyze()
     await look(plans, "analyzed when it was large")
+
+
+async def test_what_looks_at_everything_joins_tables_as_a_whole(plans: Plans) -> None:
+    """To look up each of 100,000 rows in the other 100,000 takes minutes, to scan both a second."""
+    await plans.grow(MANY)
+    await plans.analyze()
+    joins = [node["Node Type"] for node in nodes(await plans.plan(audit.find_wrong_reserved)) if "Plans" in node]
+    assert {"Hash Join", "Merge Join"} & set(joins)
+    assert "Nested Loop" not in joins
 
 
 async def look(plans: Plans, when: str) -> None:

@@ -12,13 +12,12 @@ from amends.adapters.postgres.failures import DRIVER, asked, away, end
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
-# Why each: docs/decisions/18.
+# Why each: docs/decisions/19.
 SETTINGS = {
     "default_transaction_isolation": "read committed",
     "synchronous_commit": "on",
     "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_mergejoin": "off",
+    "seq_page_cost": "100",
     "jit": "off",
     "lock_timeout": "15s",
     "idle_in_transaction_session_timeout": "10s",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from amends.adapters.postgres.statements import NAMED, OPAQUE, numbered
 
 _PIECE = re.compile(rf"{OPAQUE} | {NAMED} | (?P<word>[A-Za-z_]\w*) | [(),]", re.VERBOSE | re.DOTALL)
-# The planner thinks of one row, and so of looking it up (docs/decisions/18).
+# The planner thinks of one row, and so of looking it up (docs/decisions/19).
 _THINK_OF_ONE = "limit (select 1000000000)"
 
 

@@ -47,7 +47,7 @@ def each(sql: str) -> Statement:
     """A plain select with a table `keys(key)` in front, as its only parameter.
 
     The limit lets the planner think of one key, whatever the tables have grown to since it planned: then it looks each
-    key up in an index (docs/decisions/18). SQLite's `cross join … on`, a join whose order is kept, is a plain one here.
+    key up in an index (docs/decisions/19). SQLite's `cross join … on`, a join whose order is kept, is a plain one here.
     """
     return numbered(_KEYS + _ORDERED_JOIN.sub("join", sql))
 
