@@ -96,7 +96,8 @@ class Floor(Remembered):
 
     async def desk(self, subscription: Subscription, shards: int) -> "Desk":
         """Opens one; returns when it has so many shards."""
-        self._desks.append(await Desk(subscription, self).open())
+        self._desks.append(Desk(subscription, self))
+        await self._desks[-1].open()
         await self._desks[-1].owner.has(shards)
         return self._desks[-1]
 
@@ -122,10 +123,9 @@ class Desk:
         self._floor = floor
         self._task: asyncio.Task[None] | None = None
 
-    async def open(self) -> "Desk":
+    async def open(self) -> None:
         await self._subscription.open(self.owner)
         self._task = asyncio.get_running_loop().create_task(self._read())
-        return self
 
     async def close(self) -> None:
         self._subscription.close()

@@ -2,7 +2,7 @@
 
     python -m tests.amends.adapters.kafka_reader BOOTSTRAP PREFIX
 
-It prints a line for everything that happens to it. What it got it acknowledges too late: when its shards are gone.
+It prints a line for everything that happens to it. Its first batch it acknowledges too late: when its shards are gone.
 """
 
 import asyncio
@@ -38,7 +38,9 @@ async def main(bootstrap: str, prefix: str) -> None:
         await owner.gone.wait()
         await subscription.acknowledge(batch)
         print("acknowledged", flush=True)
-        await asyncio.Event().wait()
+        while batch := await subscription.receive(10):
+            print("received", *[each.id for each in batch], flush=True)
+            await subscription.acknowledge(batch)
 
 
 if __name__ == "__main__":

@@ -108,9 +108,11 @@ async def test_producer_that_breaks_is_replaced_and_everything_goes_in_order(moc
     async with Kafka(mock.settings(), heard.signals) as kafka:
         kafka.send(some(20), taken)
         await taken.all_of(some(20))
+        mock.go_down()
         kafka.send(some(100, 20), taken)
         mock.break_producer(kafka._sender._producer)
         kafka.send(some(100, 120), taken)
+        mock.come_up()
         await heard.error("kafka.failed", "broken by a test")
         await taken.all_of(some(220))
         assert_in_order(await until_has(kafka, some(220)), some(220))
