@@ -179,8 +179,9 @@ async def test_failure_of_a_handler_is_told_and_leaves_nothing(world: World) -> 
     answer = await post(client, Burn("t1"))
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/handler-failed")
     assert "on fire" not in answer.text
+    what = {"message": "t1 Burn", "type": "hotel.Burn", "saga": "t1", "address": "hotel"}
     assert hotel.ear.all("message.failed") == [
-        {"message": "t1 Burn", "saga": "t1", "error": "RuntimeError: the hotel is on fire"}
+        what | {"error": "RuntimeError: the hotel is on fire", "traceparent": TRACE}
     ]
     assert await hotel.unchanged()
 

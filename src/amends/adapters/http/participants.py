@@ -113,7 +113,9 @@ class ParticipantDoor:
         if isinstance(error, (Conflict, TryTransactionAgain)):
             raise Unavailable(f"{message.id}: {error}") from error
         told = f"{type(error).__name__}: {error}"[:500]
-        self._signals.emit("message.failed", message=message.id, saga=message.saga, error=told)
+        what = {"message": message.id, "type": message.type, "saga": message.saga}
+        who, trace = self._hop.participant.name, message.traceparent
+        self._signals.emit("message.failed", **what, address=who, error=told, traceparent=trace)
         detail = f"the handler of {message.type} raised {type(error).__name__}; nothing that it wrote stays"
         answers[at] = answer_of(rejected(500, "handler-failed", detail))
 

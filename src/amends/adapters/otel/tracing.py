@@ -14,7 +14,7 @@ from amends.pages import Instance
 from amends.signals import Field, Signals
 from amends.traces import Span, read
 
-_FAILED = ("message.deferred", "message.parked")
+_FAILED = ("message.deferred", "message.failed", "message.parked")
 
 
 class Tracing:
