@@ -62,12 +62,15 @@ class Tracing:
             self._ended(hop, saga)
 
     def handled(self, hop: Handled) -> None:
-        asks = {(each.saga, each.step, each.operation): each for each in hop.asks if each.kind is Kind.COMMAND}
-        for reply in hop.replies:
-            self._answered(hop, asks[reply.saga, reply.step, reply.operation], reply)
-        for event in hop.asks:
-            if event.kind is Kind.EVENT:
-                self._heard(hop, event)
+        sampled = [(each, span) for each in hop.asks if (span := _sampled(each.traceparent)) is not None]
+        asks = {(ask.saga, ask.step, ask.operation): (ask, span) for ask, span in sampled}
+        for reply in hop.replies if asks else ():
+            asked = asks.get((reply.saga, reply.step, reply.operation))
+            if asked is not None:
+                self._answered(hop, reply, *asked)
+        for message, span in sampled:
+            if message.kind is Kind.EVENT:
+                self._heard(hop, message, span)
 
     def end(
         self,
@@ -101,19 +104,17 @@ class Tracing:
             name, told = f"reply {reply.step}", of_message(reply)
             self.end(hop.service, name, SpanKind.CONSUMER, self._below(above), above, hop.began, told)
 
-    def _answered(self, hop: Handled, ask: Envelope, reply: Envelope) -> None:
-        span, above = _own(reply), read(ask.traceparent)
-        if span is not None and above is not None:
+    def _answered(self, hop: Handled, reply: Envelope, ask: Envelope, above: Span) -> None:
+        span = _own(reply)
+        if span is not None:
             told = {**of_message(ask), "amends.outcome": reply.outcome.value, "amends.reply": reply.type}
             error = reply.type if reply.outcome is Outcome.FAILED else None
             name = f"handle {ask.type}"
             self.end(hop.service, name, SpanKind.CONSUMER, span, above, hop.began, told, error=error)
 
-    def _heard(self, hop: Handled, event: Envelope) -> None:
-        above = _sampled(event.traceparent)
-        if above is not None:
-            name, told = f"hear {event.type}", of_message(event)
-            self.end(hop.service, name, SpanKind.CONSUMER, self._below(above), above, hop.began, told)
+    def _heard(self, hop: Handled, event: Envelope, above: Span) -> None:
+        name, told = f"hear {event.type}", of_message(event)
+        self.end(hop.service, name, SpanKind.CONSUMER, self._below(above), above, hop.began, told)
 
     def _ended(self, hop: Moved, saga: Instance) -> None:
         kept = _sampled(saga.traceparent)
@@ -144,6 +145,9 @@ class Tracing:
 
 
 def _sampled(traceparent: str) -> Span | None:
+    """Most are not: their flags are looked at first."""
+    if traceparent[53:55] in ("00", ""):
+        return None
     span = read(traceparent)
     return span if span is not None and span.sampled else None
 
