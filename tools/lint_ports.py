@@ -20,6 +20,8 @@ EXEMPT = {
     "src/amends/conformance/": "suites for adapters: they meet the world as those do",
     "src/amends/testing/": "worlds for tests: time and chance come from a seed",
     "src/shop/main.py": "a composition root: it chooses the real clock and ids",
+    "src/shop/serve_command.py": "a command: it waits for the system's signals while a process starts",
+    "src/shop/serving.py": "a composition root: it chooses the real clock and ids",
     "src/shop/wiring.py": "a composition root: it chooses the real clock and ids",
 }
 
