@@ -106,19 +106,24 @@ class Cut:
         self.storage = PostgresStorage(through(self.proxy, dsn), THINGS, options=PoolOptions(patience_s=10.0))
 
     async def during_commit(self, work: Callable[[], Awaitable[None]], written: str) -> None:
-        """Cuts while the server's answer to a commit is on its way back: when a row is there that `written` finds."""
+        """Cuts while the server's answer to a commit is on its way back."""
+        try:
+            committing = await self.committing(work, written)
+            await self.proxy.cut()
+            await committing
+        finally:
+            self.proxy.slow(0.0)
+            await self.proxy.heal()
+
+    async def committing(self, work: Callable[[], Awaitable[None]], written: str) -> "asyncio.Future[None]":
+        """Returns when the server has committed, and the answer is on its way: when `written` finds a row."""
         connection = await asyncpg.connect(self._direct)
         self.proxy.slow(0.3)
         committing = asyncio.ensure_future(work())
         while not await connection.fetch(written):
             assert not committing.done()
-        await self.proxy.cut()
         await connection.close()
-        try:
-            await committing
-        finally:
-            self.proxy.slow(0.0)
-            await self.proxy.heal()
+        return committing
 
 
 @pytest.fixture
@@ -142,6 +147,19 @@ async def test_commit_whose_answer_is_lost_is_unknown(cut: Cut) -> None:
     with pytest.raises(CommitUnknown, match="try the same again"):
         await cut.during_commit(put, "select 1 from things")
     assert (await things(cut.storage), done) == ({"a": 1}, [])
+
+
+async def test_commit_whose_waiter_is_cancelled_leaves_a_clean_connection(cut: Cut) -> None:
+    async def put() -> None:
+        async with cut.storage.transaction(NOW) as tx:
+            await tx.run(insert_thing, ("a", 1))
+
+    committing = await cut.committing(put, "select 1 from things")
+    committing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await committing
+    cut.proxy.slow(0.0)
+    assert await asyncio.gather(*[things(cut.storage) for _ in range(12)]) == [{"a": 1}] * 12
 
 
 async def test_wire_that_is_cut_before_the_commit_leaves_nothing(cut: Cut) -> None:
