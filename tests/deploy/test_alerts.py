@@ -37,6 +37,8 @@ def test_prometheus_agrees(arguments: tuple[str, ...]) -> None:
 def test_alerts_ask_for_metrics_that_there_are() -> None:
     shown = asyncio.run(Meter([], Signals(), AsyncioRuntime()).render()).decode()
     there = set(re.findall(r"^# TYPE (amends_\w+) ", shown, re.MULTILINE))
+    for adapter in (ROOT / "src" / "amends" / "adapters").rglob("*.py"):
+        there |= set(re.findall(r'\.gauge\(\s*"(amends_\w+)"', adapter.read_text()))
     asked = {name.removesuffix("_bucket") for name in re.findall(r"\bamends_\w+", ALERTS)}
     assert asked
     assert asked <= there

@@ -8,6 +8,7 @@ import pytest
 
 from amends import errors
 from amends.adapters.asyncio_runtime import AsyncioRuntime
+from amends.adapters.logs import LEVELS
 from amends.adapters.prometheus import Meter
 from amends.signals import Signals
 from shop import seeds
@@ -57,6 +58,12 @@ def test_metrics_are_those_that_the_meter_shows() -> None:
     ours |= found_in_code(r'\.gauge\(\s*"(amends_\w+)"')  # those of adapters
 
     assert {name for name in rows("docs/reference/signals.md") if name.startswith("amends_")} == ours
+
+
+def test_levels_of_log_lines_are_explained() -> None:
+    section = text("docs/reference/signals.md").partition("## Log lines")[2].partition("\n## ")[0]
+
+    assert [name for name in LEVELS if f"`{name}`" not in section] == []
 
 
 def test_problems_are_those_that_the_edges_answer() -> None:

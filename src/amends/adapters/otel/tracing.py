@@ -127,7 +127,7 @@ class Tracing:
 
     def _hear(self, name: str, fields: dict[str, Field]) -> None:
         """A message that fails has no reply that would tell."""
-        above = _sampled(str(fields["traceparent"])) if name in _FAILED else None
+        above = _sampled(str(fields.get("traceparent", ""))) if name in _FAILED else None
         if above is not None:
             service, what = str(fields["address"]).removesuffix(".coordinator"), f"handle {fields['type']}"
             told = {"messaging.message.id": str(fields["message"]), "amends.saga.id": str(fields["saga"])}
