@@ -34,6 +34,7 @@ from shop.ops import metrics
 from shop.ops.desks import HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
 from shop.orders.desk import OrdersDesk
+from shop.orders.waiting import Waiting
 from shop.participants import PARTICIPANTS
 from shop.patience import patiently
 from shop.payments.gateway_client import HttpGateway
@@ -65,6 +66,7 @@ class ShopProcess:
         self._settings = settings
         self._undo = AsyncExitStack()
         self._client = Client(self.runtime, settings.token)
+        self._waiting: Waiting | None = None
 
     async def start(self) -> None:
         """Goes on with what was in flight, serves. On failure everything is closed again."""
@@ -166,7 +168,7 @@ class ShopProcess:
         match service.name:
             case "orders":
                 opened = open_orders(service, self._undo)
-                self._undo.callback(opened.waiting.end)
+                self._waiting = opened.waiting
                 return opened.desk
             case "users":
                 threads = Threads(2)
@@ -178,9 +180,8 @@ class ShopProcess:
                 return _PLAIN[service.name](service)
 
     def _remote(self) -> Desks:
-        """The desks of the other rooms; whoever waits behind one is let go when this process closes."""
+        """The desks of the other rooms."""
         self._undo.push_async_callback(self._client.close)
-        self._undo.callback(self._client.let_go)
         return remote_desks(self._settings.rooms, self._client)
 
     async def _parts(self, desks: Desks, meter: Meter) -> Parts:
@@ -201,9 +202,16 @@ class ShopProcess:
             return [finding for check in app.checks for finding in await check(readers)]
 
     def _servers(self) -> Servers:
+        """Whoever waits behind one is let go before it stops, and does not hold it up."""
         servers = Servers(self.runtime)
         self._undo.push_async_callback(servers.stop)
+        self._undo.callback(self._let_go)
         return servers
+
+    def _let_go(self) -> None:
+        self._client.let_go()
+        if self._waiting is not None:
+            self._waiting.end()
 
     async def _serve(self, servers: Servers, served: list[Edge]) -> None:
         for edge in served:

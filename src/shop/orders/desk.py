@@ -134,7 +134,7 @@ class OrdersDesk:
 
         async def add(tx: Tx) -> int:
             number = len(await tables.products(tx, scope)) + 1  # nothing leaves the catalogue
-            await tables.put_product(tx, Product(f"{scope}/{number}", title, 0), scope)
+            await tables.add_product(tx, Product(f"{scope}/{number}", title, 0), scope)
             return number
 
         return await self._service.transact(add)

@@ -7,6 +7,7 @@ import msgspec
 
 from amends import Migration, Tx
 from amends.connections import Reader, Row
+from amends.errors import Conflict
 from shop.orders.domain import Status
 
 MIGRATIONS = (
@@ -77,6 +78,10 @@ _ORDER = (
 put_product_row = """
 insert into products (sku, scope, title, price_minor) values (:sku, :scope, :title, :price_minor)
 on conflict (sku) do update set title = excluded.title, price_minor = excluded.price_minor
+"""
+insert_product = """
+insert into products (sku, scope, title, price_minor) values (:sku, :scope, :title, :price_minor)
+on conflict (sku) do nothing
 """
 find_product = "select sku from products where sku = :sku"
 list_products = "select sku, title, price_minor from products where scope = :scope order by sku"
@@ -160,6 +165,12 @@ async def put_product(tx: Tx, product: Product, scope: str = "shop") -> bool:
     known = await tx.fetch(find_product, (product.sku,))
     await tx.run(put_product_row, (product.sku, scope, product.title, product.price_minor))
     return not known
+
+
+async def add_product(tx: Tx, product: Product, scope: str) -> None:
+    """Raises `Conflict` when there is one of this sku."""
+    if not await tx.run(insert_product, (product.sku, scope, product.title, product.price_minor)):
+        raise Conflict(f"product {product.sku} was added by somebody else: try again")
 
 
 async def products(reader: Reader, scope: str = "shop") -> list[Product]:
