@@ -35,6 +35,8 @@ class Level(StrEnum):
 LEVELS = {
     "participant.hop": Level.DEBUG,
     "sagas.moved": Level.DEBUG,
+    "xa.answered": Level.DEBUG,
+    "xa.blocked": Level.DEBUG,
     "participant.fenced": Level.WARNING,
     "worker.fenced": Level.WARNING,
     "message.deferred": Level.WARNING,
@@ -43,9 +45,12 @@ LEVELS = {
     "http.away": Level.WARNING,
     "http.rejected": Level.WARNING,
     "spans.lost": Level.WARNING,
+    "xa.resolved": Level.WARNING,
     "message.parked": Level.ERROR,
     "message.undecodable": Level.ERROR,
     "saga.stuck": Level.ERROR,
+    "xa.contradicted": Level.ERROR,
+    "xa.old": Level.ERROR,
 }
 _RANK = {level: rank for rank, level in enumerate(Level)}
 _json = msgspec.json.Encoder().encode

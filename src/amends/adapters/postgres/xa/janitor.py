@@ -1,8 +1,9 @@
 """Ends what is prepared and nobody asks for any more, as the coordinator's log says; gives alarm for what is old."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from amends.adapters.postgres.slots import Gauges
 from amends.adapters.postgres.xa import marks
 from amends.adapters.postgres.xa.binding import XaParticipant
 from amends.adapters.postgres.xa.gids import Verb, saga_of
@@ -21,18 +22,6 @@ class InDoubt(NamedTuple):
 
     transactions: int = 0
     oldest_s: float = 0.0
-
-
-class Gauges(Protocol):
-    """Where gauges are shown, such as `amends.adapters.prometheus.Meter`."""
-
-    def gauge(
-        self,
-        name: str,
-        help: str,
-        labels: Sequence[str],
-        read: Callable[[], Awaitable[Mapping[tuple[str, ...], float]]],
-    ) -> None: ...
 
 
 class XaJanitor:
@@ -79,15 +68,15 @@ class XaJanitor:
 
     def show(self, gauges: Gauges) -> None:
         """How many transactions are prepared and how old the oldest is, as of the last round."""
-        labels = ("participant",)
+        labels = ("service",)
         gauges.gauge("amends_xa_prepared", "Transactions that are prepared", labels, self._count)
         gauges.gauge("amends_xa_oldest_seconds", "Age of the oldest of them", labels, self._age)
 
     async def _count(self) -> Mapping[tuple[str, ...], float]:
-        return {(self._xa.name,): self.in_doubt.transactions}
+        return {(self._storage.name,): self.in_doubt.transactions}
 
     async def _age(self) -> Mapping[tuple[str, ...], float]:
-        return {(self._xa.name,): self.in_doubt.oldest_s}
+        return {(self._storage.name,): self.in_doubt.oldest_s}
 
     async def prune(self) -> int:
         """Removes marks that are older than anything that could still ask for them; returns how many."""
