@@ -16,7 +16,7 @@ import msgspec
 from amends.asking import Asker, build, input_of, open_asks
 from amends.circuit import Circuits, Silence
 from amends.connections import Tx
-from amends.errors import Conflict, Overloaded, UnknownVersion
+from amends.errors import Conflict, Overloaded, UnknownMessage, UnknownVersion
 from amends.halving import in_halves
 from amends.hops import Moved
 from amends.machine import Decision, Moment, expire, start, wake_at
@@ -136,7 +136,10 @@ class Coordinator:
         return fresh
 
     async def hop(self, batch: Sequence[Envelope]) -> None:
-        """Takes a batch of replies in. What belongs to another process is left to it: it asks anew."""
+        """Takes a batch of replies in. What belongs to another process is left to it: it asks anew.
+
+        Raises `UnknownMessage` for what is no reply: it is set aside, as an undecodable message is.
+        """
         async with self._storage.transaction(self._runtime.now()) as tx:
             answers = self._by_saga(batch)
             loaded = await self._load(tx, sorted(answers))
@@ -171,12 +174,14 @@ class Coordinator:
         return moves.changes[id].after
 
     def _by_saga(self, batch: Sequence[Envelope]) -> dict[SagaId, list[Envelope]]:
-        """Several replies to one saga become one move and one write."""
+        """Several replies to one saga become one move and one write. Raises `UnknownMessage` for what is no reply."""
         answers: dict[SagaId, list[Envelope]] = {}
         for envelope in batch:
-            if envelope.kind is Kind.REPLY:
-                self.circuits.answered(envelope.sender)
-                answers.setdefault(envelope.saga, []).append(envelope)
+            if envelope.kind is not Kind.REPLY:
+                told = f"the {envelope.kind} {envelope.type} (message {envelope.id})"
+                raise UnknownMessage(f"coordinator {self.name} takes replies, not {told}")
+            self.circuits.answered(envelope.sender)
+            answers.setdefault(envelope.saga, []).append(envelope)
         return answers
 
     async def _due(self) -> list[Instance]:

@@ -129,15 +129,21 @@ async def test_late_reply_for_an_ended_saga_of_a_forgotten_definition_is_ignored
     assert saga.state.status is Status.COMPLETED
 
 
-async def test_command_that_comes_to_the_coordinator_is_no_answer(agency: Agency) -> None:
+async def test_command_that_comes_to_the_coordinator_is_parked_and_no_answer(agency: Agency) -> None:
     agency.behave[SendTickets] = fail()
     await agency.start("t1")
     await agency.runtime.settle()
     [before] = await agency.sagas("t1")
     command = msgspec.structs.replace(reply("t1", "tickets"), kind=Kind.COMMAND)
-    await coordinator_of(agency).hop([command])
+    agency.transport.send([command], lambda ids: None)
+    await agency.runtime.settle()
     [after] = await agency.sagas("t1")
     assert after.state.steps == before.state.steps
+    storage = agency.services["trips"].storage
+    async with storage.reading() as reader:
+        [parked] = await storage.parking.all(reader, 10)
+    assert parked.retry_at is None
+    assert "takes replies, not the command" in parked.error
 
 
 async def test_sagas_whose_timers_fail_neither_spin_nor_hold_up_the_others(
