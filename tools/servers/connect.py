@@ -125,7 +125,7 @@ class Connect:
         code, answer = await self._call("GET", f"/connectors/{name}/status")
         return msgspec.json.decode(answer, type=Status) if code == 200 else None
 
-    async def wait_running(self, name: str, patience_s: float = 30) -> None:
+    async def wait_running(self, name: str, patience_s: float = 90) -> None:
         """Wait until the connector and its task run; that they read the log by then, only their slot can say."""
 
         async def is_running() -> bool:

@@ -126,7 +126,7 @@ class Postgres:
         finally:
             await connection.close()
 
-    async def wait_for_slot(self, name: str, patience_s: float = 30) -> None:
+    async def wait_for_slot(self, name: str, patience_s: float = 90) -> None:
         """Wait until somebody reads the replication slot: what is written from now on reaches them."""
 
         async def is_active() -> bool:

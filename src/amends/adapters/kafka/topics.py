@@ -14,6 +14,7 @@ from amends.errors import MissingTopics
 
 _PATIENCE_S = 10.0
 _APPEARS_S = 2.0  # a broker hears a little later of a topic that was made just now
+_MADE_S = 30.0  # and a busy one much later
 _AGAIN_S = 0.05
 
 
@@ -31,9 +32,9 @@ class Topics:
             self._require([address])
         return self._partitions[address]
 
-    async def check(self, addresses: Sequence[str]) -> None:
+    async def check(self, addresses: Sequence[str], patience_s: float = _APPEARS_S) -> None:
         """Raises `MissingTopics`, which names them all, or `ConnectionError` after ten seconds."""
-        threads, until = Threads(1), monotonic() + _APPEARS_S
+        threads, until = Threads(1), monotonic() + patience_s
         try:
             while self._missing(addresses):
                 await threads.run(self._look)
@@ -73,7 +74,7 @@ async def create_topics(
     wanted = [NewTopic(settings.topic(each), partitions, replicas, config=limit) for each in addresses]
     made = client.create_topics(wanted, operation_timeout=_PATIENCE_S) if wanted else {}
     created = [topic for topic, future in made.items() if await _is_made(asyncio.wrap_future(future))]
-    await Topics(settings).check(addresses)
+    await Topics(settings).check(addresses, _MADE_S)
     return created
 
 
