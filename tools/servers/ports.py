@@ -5,12 +5,14 @@ import socket
 
 # Below what systems give to outgoing connections: a port stays free while its server is down.
 CANDIDATES = range(15_000, 32_000)
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a port on which a server can listen now."""
-    while not _is_free(port := random.choice(CANDIDATES)):
+    """Return a port on which a server can listen now; none twice, since many servers start a while later."""
+    while (port := random.choice(CANDIDATES)) in _given or not _is_free(port):
         pass
+    _given.add(port)
     return port
 
 
