@@ -34,6 +34,8 @@ BAD: dict[str, tuple[bytes | None, bytes | None, Headers]] = {
     "header that is no text": (b"k", b"{}", [*GOOD, ("ce_saga", b"\xff")]),
     "forged kind": (b"k", b"{}", [*GOOD, ("ce_kind", "order")]),
     "forged epoch": (b"k", b"{}", [*GOOD, ("ce_epoch", "1e9")]),
+    "null character in the key": (b"k\0", b"{}", GOOD),
+    "null character in a header": (b"k", b"{}", [*GOOD, ("ce_saga", b"\0")]),
     "another content": (b"k", b"<order/>", [*GOOD, ("content-type", "text/xml")]),
     "huge": (b"k", b"x" * 900_000, []),
 }

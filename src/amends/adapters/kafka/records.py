@@ -37,9 +37,9 @@ def read(message: Message, address: str) -> Envelope:
     """Raises `Malformed`."""
     names = KAFKA.read
     try:
-        headers = {name: value.decode() for name, value in _headers(message) if value and name in names}
+        headers = {name: _text(value) for name, value in _headers(message) if value and name in names}
         key = message.key()
-        return KAFKA.envelope(headers, address, message.value() or b"", None if key is None else key.decode())
+        return KAFKA.envelope(headers, address, message.value() or b"", None if key is None else _text(key))
     except UnicodeDecodeError as error:
         raise Malformed(f"key or headers are not UTF-8: {error}") from error
 
@@ -85,6 +85,13 @@ def _legible(value: bytes | None) -> Legible | None:
     if value is None:
         return None
     try:
-        return {"text": value.decode()}
-    except UnicodeDecodeError:
+        return {"text": _text(value)}
+    except (UnicodeDecodeError, Malformed):
         return {"base64": base64.b64encode(value).decode()}
+
+
+def _text(value: bytes) -> str:
+    """Text that every database takes: PostgreSQL's can't hold a null character."""
+    if b"\0" in value:
+        raise Malformed("key or headers hold a null character")
+    return value.decode()
