@@ -1,7 +1,8 @@
 """What `shop up` tells of itself: one trace an order, log lines with the same ids, problems that name their trace."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -60,6 +61,12 @@ async def trace_of(process: ShopProcess, receiver: Receiver, answer: Answer) -> 
     span = read(answer.headers["traceparent"])
     assert span is not None
     await Operator(process).settle()
+
+    def has_ended(spans: Sequence[Received]) -> bool:
+        names = [each.name for each in spans if each.trace_id == span.trace_id]
+        return any(name.startswith("saga ") for name in names) and any("/api/" in name for name in names)
+
+    await asyncio.to_thread(receiver.wait, has_ended)
     assert await process.end() == 0
     return [each for each in receiver.spans if each.trace_id == span.trace_id]
 

@@ -1,5 +1,7 @@
 """One trace from what starts a saga to its last participant and back, also when something fails on the way."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from amends import Command, Done, Participant, Saga, Tx, retriable
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.embedded import Embedded
 from amends.adapters.otel import Collector, Tracing
+from amends.adapters.otel.collector import BATCH
 from amends.adapters.otel.spans import digest
 from amends.hops import Handled
 from amends.messages import Envelope, Kind, MessageId
@@ -277,8 +280,43 @@ async def test_spans_that_no_collector_takes_are_told_as_lost(
     signals, heard = lost
     collector = Collector("", AsyncioRuntime(), signals, Away())
     collector.put(some_span())
+    collector.start()
     await collector.stop()
     assert [fields["spans"] for fields in heard] == [1]
+
+
+class Slow(SpanExporter):
+    """Takes its time: what comes meanwhile waits."""
+
+    def __init__(self) -> None:
+        self.began, self.may_end = threading.Event(), threading.Event()
+        self.taken = 0
+        self.ended = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.began.set()
+        assert self.may_end.wait(60)
+        assert not self.ended
+        self.taken += len(spans)
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        self.ended = True
+
+
+async def test_stop_waits_for_what_is_being_sent_and_sends_the_rest() -> None:
+    exporter = Slow()
+    collector = Collector("", AsyncioRuntime(), Signals(), exporter)
+    for _ in range(BATCH):
+        collector.put(some_span())
+    collector.start()
+    await asyncio.to_thread(exporter.began.wait, 60)
+    collector.put(some_span())
+    stopping = asyncio.ensure_future(collector.stop())
+    exporter.may_end.set()
+    await stopping
+    assert exporter.taken == BATCH + 1
+    assert exporter.ended
 
 
 async def test_spans_that_come_too_fast_are_told_as_lost(
@@ -289,6 +327,7 @@ async def test_spans_that_come_too_fast_are_told_as_lost(
         collector, span = Collector(receiver.url, AsyncioRuntime(), signals, most=10), some_span()
         for _ in range(17):
             collector.put(span)
+        collector.start()
         await collector.stop()
     assert len(receiver.spans) == 10
     assert [fields["spans"] for fields in heard] == [7]

@@ -36,6 +36,7 @@ class Collector:
         self._waiting: deque[ReadableSpan] = deque()
         self._full = runtime.signal()
         self._overflowed = 0
+        self._stopping = False
         self._task: Task | None = None
 
     def start(self) -> None:
@@ -51,17 +52,20 @@ class Collector:
 
     async def stop(self) -> None:
         """Sends what is left, as long as the collector takes it within `TIMEOUT_S` seconds."""
+        self._stopping = True
+        self._full.set()
         if self._task is not None:
+            await self._runtime.within(TIMEOUT_S, self._task.join())
             self._task.cancel()
-            await self._task.join()
-        await self._runtime.within(TIMEOUT_S, self._send())
         self._exporter.shutdown()
         self._threads.close()
 
     async def _run(self) -> None:
-        while True:
+        last = False
+        while not last:
             await self._runtime.within(EVERY_S, self._full.wait())
             self._full.clear()
+            last = self._stopping
             await self._send()
 
     async def _send(self) -> None:
