@@ -11,7 +11,8 @@ PLACES = 100
 STAYS = (
     "create table places (name text primary key, free bigint not null check (free >= 0))",
     "create table stays (id text not null, place text not null)",
-    f"insert into places (name, free) values ('sea', {PLACES}), ('hills', {PLACES})",
+    f"insert into places (name, free) select 'room ' || nth, {PLACES} from generate_series(0, 29) nth",
+    f"insert into places (name, free) values ('sea', {PLACES})",
 )
 MIGRATIONS = (Migration(1, "stays", STAYS), Migration(2, "xa", XA_TABLES))
 

@@ -148,7 +148,7 @@ async def travel(postgres_server: PostgresServer, monkeypatch: Patch) -> AsyncIt
     monkeypatch.setattr(travels, "PATIENCE_S", 20.0)
     travel = Travel(await databases(await postgres_server(18)), travel_saga(timeout_s=3.0))
     yield travel
-    await travel.close()
+    await travel.__aexit__()
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda each: f"{each.take_out.__name__}, {each.scenario.__name__}")

@@ -1,11 +1,12 @@
 """Kills: of the process at every step of its runner, of the server at any time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from amends.adapters.postgres.xa import XaRunner
 from amends.errors import Unavailable
 from amends.participant import Answer
 from amends.state import Status
@@ -96,7 +97,7 @@ async def test_server_killed_while_many_are_under_way(travel: Travel, postgres: 
     travel.saga = travel_saga(timeout_s=4.0)
     await travel.open()
     travel.hold = lambda each: is_vote(each) and len(travel.wire.held) < 10
-    ids = await travel.start(*[Wish(f"w{nth:02}") for nth in range(30)])
+    ids = await travel.start(*[Wish(f"w{nth:02}", f"room {nth}") for nth in range(30)])
     await travel.held(10)
     await postgres.kill()
     await postgres.start()
@@ -129,8 +130,8 @@ async def _away(gid: str) -> Answer:
 
 async def test_stuck_process_is_helped_by_another_one(postgres_server: PostgresServer) -> None:
     """It has claimed what it never does: the next one that starts takes it up."""
-    travel = Travel(await databases(await postgres_server(18)))
-    try:
+    async with Travel(await databases(await postgres_server(18))) as travel:
+        await travel.close()
         await travel.open(MortalRuntime("hotel xa prepares", 0))
         [id] = await travel.start(Wish("w"))
         await within(travel.runtime.died.wait())
@@ -140,5 +141,39 @@ async def test_stuck_process_is_helped_by_another_one(postgres_server: PostgresS
         assert await travel.ended(id) == [Status.COMPLETED]
         await nothing_is_left(travel)
         await other.stop()
-    finally:
-        await travel.close()
+
+
+async def test_several_processes_and_janitors_at_the_same_time(postgres_server: PostgresServer) -> None:
+    """All take everything over again and again, and end what they find prepared: each effect takes place once."""
+    async with Travel(await databases(await postgres_server(18))) as travel:
+        others = [
+            travel.runner(travel.xa[name], travel.services[name]) for name in ("hotel", "plane") for _ in range(2)
+        ]
+        hotel, plane = travel.runners.values()
+        noted = hotel._xa.noted, plane._xa.noted
+        for other in others:
+            await other.start()
+        hotel._xa.noted, plane._xa.noted = noted
+        crowd = [hotel, plane, *others]
+        busy = asyncio.create_task(_hurry(crowd))
+        ids = await travel.start(
+            *[Wish(f"w{nth:02}", f"room {nth}", "no" if nth % 3 == 0 else "yes") for nth in range(24)]
+        )
+        ends = await travel.ended(*ids)
+        busy.cancel()
+        await asyncio.wait([busy])
+        assert ends == [Status.COMPENSATED if nth % 3 == 0 else Status.COMPLETED for nth in range(24)]
+        stood = [f"w{nth:02}" for nth in range(24) if nth % 3]
+        assert await travel.stays() == {"hotel": stood, "plane": stood}
+        assert travel.named("xa.contradicted") == []
+        await nothing_is_left(travel)
+        for other in others:
+            await other.stop()
+
+
+async def _hurry(crowd: Sequence[XaRunner]) -> None:
+    while True:
+        for runner in crowd:
+            runner._take_over()
+            await runner.sweep()
+            await runner.janitor.look()

@@ -52,6 +52,7 @@ async def transactions(dsns: dict[str, str]) -> AsyncIterator[XaTransactions]:
         await tx.run("create table effects (what text)")
     made = XaTransactions(dsns["hotel"], "hotel", MortalRuntime().now, HASTY)
     yield made
+    await made.abort(GID)
     await made.close()
     await storage.close()
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from amends.adapters.postgres.xa.gids import Verb
-from amends.connections import Reader, Tx
+from amends.connections import Tx
 from amends.participant import Asked
 
 CLAIM_S = 15.0
@@ -100,8 +100,3 @@ async def open_of(tx: Tx, gids: Sequence[str]) -> dict[tuple[str, Verb], Asked]:
 
 async def close(tx: Tx, keys: Sequence[tuple[str, Verb]]) -> None:
     await tx.run_many(remove_operation, keys)
-
-
-async def count(reader: Reader) -> int:
-    [(count,)] = await reader.fetch("select count(*) from xa_operations")
-    return int(count)

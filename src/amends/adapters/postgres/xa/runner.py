@@ -4,7 +4,7 @@
               └─ a lock is not free, the database is away ─▶ pause ─▶ again
 
 What is to be done is in the table `xa_operations`, so a crash costs nothing but a repetition; that nothing takes place
-twice is up to the marks. Several processes may run one each.
+twice is up to the marks. Each process that handles commands runs one: what its hop has noted, it takes from memory.
 """
 
 from collections.abc import Sequence
@@ -70,6 +70,7 @@ class XaRunner:
         self._held: set[tuple[str, Verb]] = set()
         self._noted_before = 0.0
         self._task: Task | None = None
+        self._signals.listen(self._hear)
 
     @property
     def in_doubt(self) -> InDoubt:
@@ -110,6 +111,11 @@ class XaRunner:
     def _take_over(self) -> None:
         """The next sweeps claim all that is noted by now, whoever has claimed it: he may be dead."""
         self._noted_before = self._runtime.now() + CLAIM_S
+
+    def _hear(self, name: str, fields: dict[str, Field]) -> None:
+        """A hop that did not hear of its own commit may have noted something all the same."""
+        if name == "worker.failed" and fields["address"] == self._xa.name:
+            self._take_over()
 
     def _take(self, noted: Sequence[XaOperation]) -> None:
         for each in noted:

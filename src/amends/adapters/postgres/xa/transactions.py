@@ -19,7 +19,7 @@ from amends.adapters.postgres.xa.operations import CLAIM_S
 from amends.adapters.postgres.xa.refusals import CommittedAlready, Lost
 from amends.adapters.postgres.xa.settings import XaSettings
 from amends.connections import Reader, Tx, untold
-from amends.errors import DefinitionError, StorageError
+from amends.errors import DefinitionError, StorageError, TryTransactionAgain
 from amends.messages import AlreadyCompensated, Done, Refusal
 from amends.participant import Answer
 
@@ -47,7 +47,7 @@ async def prepared(reader: Reader, prefix: str) -> list[Prepared]:
 def is_blocked(error: Exception) -> bool:
     """Nothing is wrong: somebody else has the lock, or is at work on the same transaction."""
     locked = isinstance(error.__cause__, asyncpg.LockNotAvailableError)
-    return locked or isinstance(error, asyncpg.ObjectNotInPrerequisiteStateError)
+    return locked or isinstance(error, TryTransactionAgain | asyncpg.ObjectNotInPrerequisiteStateError)
 
 
 class XaTransactions:
