@@ -18,6 +18,11 @@ COPIES = (("orders", 1), ("billing", 1), ("warehouse", 1))
 SESSION_S = 1.5
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Chaos comes last: it leaves much behind."""
+    items.sort(key=lambda item: item.get_closest_marker("chaos") is not None)
+
+
 @pytest.fixture(scope="session")
 def collector() -> Iterator[Receiver]:
     """Every process sends the traces there that a test has begun, and no others."""

@@ -37,13 +37,13 @@ async def troubles(shop: RunningShop) -> set[str]:
     return found
 
 
-async def at_rest(shop: RunningShop, known: frozenset[str] = frozenset(), patience_s: float = 60.0) -> None:
-    """Waits until nothing is left to be done; fails for what needs a person and wasn't `known` before."""
+async def at_rest(shop: RunningShop, patience_s: float = 60.0) -> None:
+    """Waits until nothing is left to be done; fails at once for what needs a person."""
     last: Left = {}
 
     async def is_so() -> bool:
         nonlocal last
-        assert not (fresh := await troubles(shop) - known), fresh
+        assert not (fresh := await troubles(shop) - shop.known), fresh
         last = await unrest(shop)
         return not last
 

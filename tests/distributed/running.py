@@ -34,6 +34,8 @@ class RunningShop:
         self.folder = servers.folder
         self.addresses: Mapping[str, str] = servers.addresses
         self.token = servers.operator_token
+        self.known: set[str] = set()
+        """What tests have done on purpose that needs a person."""
         self._connections: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
 
     @property

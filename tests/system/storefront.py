@@ -1,5 +1,6 @@
 """A client of the storefront `queue-saga` under load: it has no keys, so what wasn't answered may have happened."""
 
+import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
@@ -9,6 +10,7 @@ from tests.system.people import Document, Shop
 from tests.system.wire import LOST, Connection, ask_once
 
 MONEY, STOCK = 1_000_000, 1_000_000
+BUSY_S = 0.02
 SUCCESS = "Delivery Succes"
 _FIRST = datetime(2034, 1, 1)  # noqa: DTZ001 - the dialect's times have no zone
 
@@ -63,6 +65,7 @@ class Storefront:
             (self.bad if wish else self.good).add(answer.json()["id"])
         else:
             assert answer.status in (429, 503), answer
+            await asyncio.sleep(BUSY_S)
 
     def _order(self, dtime: str) -> Document:
         pear = {"id_product": self._product, "quntity": 1, "amount": 1}
