@@ -27,7 +27,7 @@ from tools.servers import Kafka as KafkaServer
 
 PARTITIONS = 4
 ADDRESSES = ("bank", "bank.events", "desk", "desk.coordinator", "mail")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 # Quick enough for tests; see docs/how-to/use-debezium.md on the timeout.
 SETTINGS = {"producer.override.transaction.timeout.ms": "3000"}
 TABLES = Migration(
