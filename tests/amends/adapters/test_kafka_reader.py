@@ -48,11 +48,15 @@ class Hoard(Remembered):
         self.shards.difference_update(shards)
         self.grow()
 
+    async def takes_more(self) -> None:
+        """It is done with what it has."""
+        self.done_with, seen = weight(self.messages), len(self.messages)
+        await self.until(lambda: len(self.messages) > seen)
+
     async def comes_to(self, count: int) -> None:
-        """It is done with what it has, until it has had so many different ones."""
+        """It takes more until it has had so many different ones."""
         while len({(each.partition(), each.offset()) for each in self.messages}) < count:
-            self.done_with, seen = weight(self.messages), len(self.messages)
-            await self.until(lambda seen=seen: len(self.messages) > seen)  # type: ignore[misc]
+            await self.takes_more()
 
 
 def large(count: int) -> list[Envelope]:
@@ -90,13 +94,16 @@ async def test_reader_takes_in_no_more_than_a_bounded_amount(hoard: Hoard) -> No
 
 
 @kafka_clusters.on_a_broker
-async def test_partitions_that_come_to_a_full_reader_wait_and_go_on_with_the_others(
-    hoard: Hoard, settings: KafkaSettings
+@pytest.mark.parametrize("room", [False, True], ids=["still full", "room by then"])
+async def test_partitions_that_leave_a_full_reader_and_come_back_go_on(
+    hoard: Hoard, settings: KafkaSettings, room: bool
 ) -> None:
     async with Kafka(settings) as kafka:
         other = WatchedOwner()
         await kafka.subscribe("hotel").open(other)
         await other.has(PARTITIONS // 2)
+        if room:
+            await hoard.takes_more()
     await hoard.until(lambda: len(hoard.shards) == PARTITIONS)
     await hoard.comes_to(600)
 

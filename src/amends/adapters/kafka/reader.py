@@ -7,7 +7,7 @@ Everything that Kafka's consumer does happens here; what it brings is decided on
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError
 from threading import Event, Thread
 from typing import Any, Protocol, TypeVarTuple
@@ -65,7 +65,7 @@ class Reader:
         self._held: set[int] = set()
         self._broken: KafkaError | None = None
         self._passed_on = 0
-        self._is_full = False
+        self._paused: set[int] = set()
 
     def start(self) -> None:
         self._thread.start()
@@ -114,7 +114,7 @@ class Reader:
             self._let_go()
 
     def _turn(self, consumer: Consumer) -> None:
-        first = consumer.poll(_POLL_FULL_S if self._is_full else _POLL_S)
+        first = consumer.poll(_POLL_FULL_S if self._paused else _POLL_S)
         if first is not None:
             self._pass_on([first, *consumer.consume(_MOST - 1, 0)])
         self._commits.soon(consumer)
@@ -135,17 +135,19 @@ class Reader:
     def _keep_room(self, consumer: Consumer) -> None:
         """Nothing is fetched while too much waits for its hop; the group is still attended to."""
         waiting = self._passed_on - self._listener.done_with
-        if waiting >= _FULL and not self._is_full:
-            self._is_full = True
-            consumer.pause(consumer.assignment())
-        elif waiting <= _ROOM and self._is_full:
-            self._is_full = False
-            consumer.resume(consumer.assignment())
+        if waiting >= _FULL and self._paused < self._held:
+            consumer.pause(self._partitions(self._held - self._paused))
+            self._paused |= self._held
+        elif waiting <= _ROOM and self._paused:
+            consumer.resume(self._partitions(self._paused))
+            self._paused.clear()
+
+    def _partitions(self, shards: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, shard) for shard in sorted(shards)]
 
     def _gained(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
-        if self._is_full:
-            consumer.pause(partitions)
+        consumer.resume(partitions)  # one that was paused when it went is so still
         self._held.update(_shards(partitions))
         if partitions:
             self._call(self._listener.gained, _shards(partitions))
@@ -173,6 +175,7 @@ class Reader:
 
     def _forget(self, shards: Sequence[int]) -> None:
         self._held.difference_update(shards)
+        self._paused.difference_update(shards)
         self._commits.forget(shards)
 
     def _erred(self, error: KafkaError) -> None:

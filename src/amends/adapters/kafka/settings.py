@@ -35,7 +35,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     bootstrap: str
     prefix: str = ""
-    linger_ms: float = 0.5
+    linger_ms: float = 0.0
     session_s: float = 6.0
     drain_s: float = 10.0
     close_s: float = 10.0
