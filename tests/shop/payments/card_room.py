@@ -1,12 +1,12 @@
 """The payments room on real files, with a real gateway behind a real port, for tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from amends.adapters.asyncio_runtime import AsyncioRuntime, AsyncioTask
+from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.adapters.sqlite.connection import SqliteReader
@@ -24,29 +24,11 @@ from shop.payments.gateway_client import HttpGateway
 from shop.payments.gateway_wire import Record
 from shop.payments.participant import payments
 from shop.servers import Edge, Servers
+from tests.mortal import MortalRuntime
 
 PATIENCE_S = 10.0
 TIMEOUT_S = 0.25
 QUICK = CallerSettings(retry=Retry(base_s=0.005, cap_s=0.05))
-
-
-class MortalRuntime(AsyncioRuntime):
-    """Can end all of its tasks at once, wherever they are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._spawned: list[AsyncioTask] = []
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> AsyncioTask:
-        task = super().spawn(work, name)
-        self._spawned.append(task)
-        return task
-
-    async def kill(self) -> None:
-        for task in self._spawned:
-            task.cancel()
-        for task in self._spawned:
-            await task.join()
 
 
 class Shaky(SqliteStorage):

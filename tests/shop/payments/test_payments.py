@@ -10,10 +10,10 @@ from shop.payments.caller import CallerSettings
 from shop.payments.contract import AuthorizeCard, CaptureCard, RefundCard, VoidCard
 from shop.payments.gateway import GatewaySettings
 from shop.payments.gateway_wire import APPROVED, DECLINED, LATE, LOST, SLOW
+from tests.mortal import MortalRuntime
 from tests.shop.payments.card_room import (
     CardRoom,
     GatewayServer,
-    MortalRuntime,
     audited,
     held_minor,
     holds,
