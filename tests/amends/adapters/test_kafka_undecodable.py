@@ -27,6 +27,7 @@ settings = kafka_clusters.settings
 
 Headers = list[tuple[str, str | bytes | None]]
 GOOD: Headers = [*KAFKA.headers(event("good"))]
+NAMELESS = [header for header in GOOD if header[0] != "ce_sender"]
 BAD: dict[str, tuple[bytes | None, bytes | None, Headers]] = {
     "no headers, not JSON": (b"k", b"\xff\xfe{", []),
     "nothing at all": (None, None, []),
@@ -36,6 +37,7 @@ BAD: dict[str, tuple[bytes | None, bytes | None, Headers]] = {
     "forged epoch": (b"k", b"{}", [*GOOD, ("ce_epoch", "1e9")]),
     "null character in the key": (b"k\0", b"{}", GOOD),
     "null character in a header": (b"k", b"{}", [*GOOD, ("ce_saga", b"\0")]),
+    "command without a sender": (b"k", b"{}", [*NAMELESS, ("ce_kind", "command")]),
     "another content": (b"k", b"<order/>", [*GOOD, ("content-type", "text/xml")]),
     "huge": (b"k", b"x" * 900_000, []),
 }
@@ -85,6 +87,11 @@ def book(id: str, key: str = "k") -> Any:
     return msgspec.structs.replace(
         envelope(id, key=key), type="hotel.BookHotel", payload=b'{"trip":"t1"}', operation="action", deadline=None
     )
+
+
+@pytest.fixture
+def addresses() -> list[str]:
+    return ["hotel", "trips.coordinator"]
 
 
 @pytest.fixture

@@ -39,9 +39,12 @@ def read(message: Message, address: str) -> Envelope:
     try:
         headers = {name: _text(value) for name, value in _headers(message) if value and name in names}
         key = message.key()
-        return KAFKA.envelope(headers, address, message.value() or b"", None if key is None else _text(key))
+        envelope = KAFKA.envelope(headers, address, message.value() or b"", None if key is None else _text(key))
     except UnicodeDecodeError as error:
         raise Malformed(f"key or headers are not UTF-8: {error}") from error
+    if envelope.kind is Kind.COMMAND and not envelope.sender:
+        raise Malformed("ce_sender is missing: nobody would get the answer")
+    return envelope
 
 
 def undecodable(message: Message, address: str, error: Malformed) -> Envelope:
