@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import pytest
 
@@ -13,6 +12,7 @@ from amends.conformance.transport_suite import Owner, ids, received
 from amends.errors import MissingTopics
 from amends.ports import Transport
 from tests.amends.adapters import kafka_clusters
+from tests.amends.adapters.kafka_clusters import fresh_settings
 from tests.amends.adapters.kafka_listening import Heard, Takings
 from tools.servers import Kafka as KafkaServer
 
@@ -20,6 +20,11 @@ mock = kafka_clusters.mock
 settings = kafka_clusters.settings
 
 TestTransport = transport_suite.TestTransport
+
+
+@pytest.fixture
+def addresses() -> list[str]:
+    return ["hotel", "hotel.events", *[f"address-{number}" for number in range(5)]]
 
 
 @pytest.fixture
@@ -50,14 +55,14 @@ async def test_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.servers
 class TestTopics:
     async def test_topics_are_created_once(self, kafka_server: KafkaServer) -> None:
-        settings = KafkaSettings(bootstrap=kafka_server.bootstrap, prefix=f"{uuid4().hex}.")
+        settings = fresh_settings(kafka_server)
         toll, ferry, quay = (settings.topic(each) for each in ("toll", "ferry", "quay"))
         assert await create_topics(settings, ["toll", "ferry"], 3) == [toll, ferry]
         assert await create_topics(settings, ["toll", "quay"], 3) == [quay]
         assert await create_topics(settings, [], 3) == []
 
     async def test_topic_may_be_created_after_its_first_reader_and_sender(self, kafka_server: KafkaServer) -> None:
-        settings = KafkaSettings(bootstrap=kafka_server.bootstrap, prefix=f"{uuid4().hex}.")
+        settings = fresh_settings(kafka_server)
         taken, heard = Takings(), Heard()
         async with Kafka(settings, heard.signals) as kafka:
             subscription = kafka.subscribe("late")

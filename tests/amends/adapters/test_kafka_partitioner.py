@@ -8,6 +8,7 @@ from amends.adapters.kafka.murmur2 import murmur2, partition_of
 from tests.amends.adapters import kafka_clusters
 from tests.amends.adapters.mock_kafka import PARTITIONS, MockKafka
 
+addresses = kafka_clusters.addresses
 mock = kafka_clusters.mock
 
 

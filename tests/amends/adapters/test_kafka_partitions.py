@@ -16,6 +16,7 @@ from tests.amends.adapters import kafka_clusters
 from tests.amends.adapters.kafka_listening import Floor, Heard, WatchedOwner
 from tests.amends.adapters.mock_kafka import HEARTBEAT, OFFSET_COMMIT, PARTITIONS, MockKafka
 
+addresses = kafka_clusters.addresses
 mock = kafka_clusters.mock
 settings = kafka_clusters.settings
 

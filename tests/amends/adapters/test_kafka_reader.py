@@ -18,6 +18,7 @@ from tests.amends.adapters import kafka_clusters
 from tests.amends.adapters.kafka_listening import Heard, Remembered, Takings, WatchedOwner
 from tests.amends.adapters.mock_kafka import PARTITIONS
 
+addresses = kafka_clusters.addresses
 mock = kafka_clusters.mock
 settings = kafka_clusters.settings
 

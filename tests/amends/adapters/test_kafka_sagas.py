@@ -143,10 +143,21 @@ class Agency:
     async def effects(self, trip: str) -> list[str]:
         return [effect for name in COMMANDS for effect in await self._processes[name].effects(trip)]
 
+    async def parked(self) -> list[str]:
+        """The ids of what the coordinator has set aside."""
+        storage = self._processes["trips"].storage
+        async with storage.reading() as reader:
+            return [row.envelope.id for row in await storage.parking.all(reader, 100)]
+
     async def _stored(self, ids: list[SagaId]) -> dict[str, Instance]:
         storage = self._processes["trips"].storage
         async with storage.reading() as reader:
             return {str(id): each for id, each in (await storage.sagas.load(reader, ids)).items()}
+
+
+@pytest.fixture
+def addresses() -> list[str]:
+    return ["hotel", "bank", "trips.coordinator"]
 
 
 @pytest.fixture
@@ -181,11 +192,14 @@ async def test_sagas_go_on_when_their_services_come_back(agency: Agency) -> None
         assert await agency.effects(trip) == ["BookHotel", "ChargeCard"]
 
 
-async def test_coordinator_reads_on_after_a_record_that_is_no_reply(agency: Agency, settings: KafkaSettings) -> None:
+async def test_coordinator_parks_records_that_are_no_replies_and_reads_on(
+    agency: Agency, settings: KafkaSettings
+) -> None:
     producer = Producer(dict(settings.producer()))
     for partition in range(4):
         producer.produce(settings.topic("trips.coordinator"), b"?", b"k", partition)
     assert await asyncio.to_thread(producer.flush, 20) == 0
     await agency.start("hotel", "bank", "trips")
     assert set((await agency.ended(await agency.begin("paid"))).values()) == {"completed"}
-    await agency.heard.until(lambda: len(agency.heard.of("message.undecodable")) == 4)
+    await agency.heard.until(lambda: len(agency.heard.of("message.parked")) == 4)
+    assert sorted(await agency.parked()) == [f"{settings.topic('trips.coordinator')}/{shard}/0" for shard in range(4)]
