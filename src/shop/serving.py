@@ -15,13 +15,16 @@ from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.captured import Captured
 from amends.adapters.kafka import Kafka, KafkaSettings
 from amends.adapters.postgres import PostgresStorage
+from amends.adapters.postgres.debezium import slot_name
 from amends.adapters.postgres.outbox_events import Pruning
+from amends.adapters.postgres.slots import SlotGuard
 from amends.adapters.prometheus import Meter
 from amends.adapters.threads import Threads
 from amends.audit import Finding
 from amends.ports import Transport
 from amends.service import Service
 from amends.signals import Signals
+from amends.timers import Chore
 from shop import edges, seeds
 from shop.app import app
 from shop.billing.desk import BillingDesk
@@ -67,6 +70,7 @@ class ShopProcess:
         self._undo = AsyncExitStack()
         self._client = Client(self.runtime, settings.token)
         self._waiting: Waiting | None = None
+        self._guard: SlotGuard | None = None
 
     async def start(self) -> None:
         """Goes on with what was in flight, serves. On failure everything is closed again."""
@@ -104,6 +108,8 @@ class ShopProcess:
         room = self._settings.room
         service = await self._service(room)
         meter = Meter([service], self.signals, self.runtime)
+        if self._guard is not None:
+            self._guard.show(meter)
         desk = await self._desk(service)
         health = HealthDesk(service)
         sagas = SagasDesk(service) if service.coordinator is not None else None
@@ -149,11 +155,16 @@ class ShopProcess:
             definitions=app.sagas.get(room, ()),
             limit=settings.limit,
             tracer=self._telemetry.tracer,
-            chores=[Pruning(storage, storage.events, self.runtime.now)] if captured else [],
+            chores=self._chores_of_capture(storage) if captured else [],
         )
         await service.start()
         self._undo.push_async_callback(service.stop)
         return service
+
+    def _chores_of_capture(self, storage: PostgresStorage) -> list[Chore]:
+        """Events go after a while; the slot by which Debezium reads them is watched."""
+        self._guard = SlotGuard(storage, slot_name(storage.name), self.runtime.now, self.signals)
+        return [Pruning(storage, storage.events, self.runtime.now), self._guard]
 
     async def _storage(self, name: str) -> PostgresStorage:
         settings = self._settings

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from urllib.request import urlopen
 
 import pytest
 
@@ -233,3 +234,14 @@ async def test_edges_describe_themselves_as_the_embedded_shops_do(
     answers = [await ask_once(each.addresses[edge], "GET", path, token=each.token) for each in (shop, embedded)]
     assert [each.status for each in answers] == [200, 200]
     assert answers[0].json() == answers[1].json()
+
+
+async def test_slot_of_the_captured_room_is_watched(shop: RunningShop) -> None:
+    def read() -> str:
+        with urlopen(f"{shop.services['billing'].url}/metrics", timeout=20) as answer:
+            return str(answer.read().decode())
+
+    lines = (await asyncio.to_thread(read)).splitlines()
+    slot = {line.split("{")[0]: float(line.split()[-1]) for line in lines if line.startswith("amends_slot_")}
+    assert (slot["amends_slot_active"], slot["amends_slot_lost"]) == (1.0, 0.0)
+    assert slot["amends_slot_beat_age_seconds"] < 60
