@@ -5,6 +5,7 @@ python -m bench.distributed < plan.json > outcome.json
 
 import asyncio
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -23,7 +24,10 @@ from bench.server import Buyers, cpu_s
 from tools.distributed import Distributed, Options
 
 WARM = 300
-_WAL = "select wal_records, wal_bytes, wal_sync from pg_stat_wal"
+_WAL = "select wal_bytes from pg_stat_wal"
+_SYNCS = "select wal_sync from pg_stat_wal"
+_SYNCS_SINCE_18 = "select sum(fsyncs) from pg_stat_io where object = 'wal'"
+_EIGHTEEN = 18_00_00
 _COMMITS = "select sum(xact_commit) from pg_stat_database"
 
 
@@ -95,9 +99,13 @@ def counters(running: Distributed) -> Counters:
     pids = {name: service.process.pid for name, service in running.services.items()}
     pids |= {"kafka": running.kafka.process.pid, "connect": running.connect.process.pid}
     used = {name: cpu_s(pid) for name, pid in pids.items() if pid}
-    used["postgresql"] = sum(cpu_s(pid) for pid in _children(running.postgres.process.pid))
+    backends = [cpu_s(pid) for pid in _children(running.postgres.process.pid)]
+    used["postgresql"] = sum(each for each in backends if not math.isnan(each))  # a worker may have ended meanwhile
     with psycopg.connect(running.postgres.dsn("postgres")) as connection:
-        [(_, wal_bytes, syncs)] = connection.execute(_WAL).fetchall()
+        [(wal_bytes,)] = connection.execute(_WAL).fetchall()
+        [(syncs,)] = connection.execute(
+            _SYNCS_SINCE_18 if connection.info.server_version >= _EIGHTEEN else _SYNCS
+        ).fetchall()
         [(commits,)] = connection.execute(_COMMITS).fetchall()
     return Counters(used, int(wal_bytes), int(commits), int(syncs))
 

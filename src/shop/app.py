@@ -6,7 +6,7 @@ from shop.billing import tables as billing
 from shop.delivery import tables as delivery
 from shop.notifications import tables as notifications
 from shop.orders import tables as orders
-from shop.orders.sagas import cancel_order, place_order
+from shop.orders.definitions import ALL as ORDER_SAGAS
 from shop.payments import gateway_tables as gateway
 from shop.payments import tables as payments
 from shop.users import tables as users
@@ -24,6 +24,6 @@ app = App(
         "notifications": notifications.MIGRATIONS,
         "gateway": gateway.MIGRATIONS,
     },
-    sagas={"orders": (place_order, cancel_order), "users": (open_wallet,)},
+    sagas={"orders": ORDER_SAGAS, "users": (open_wallet,)},
     checks=CHECKS,
 )

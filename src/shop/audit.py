@@ -8,8 +8,11 @@ from shop.warehouse.audit import audit as audit_warehouse
 
 _PAGE = 5_000
 
+GOODS = {"shop": 2, "queue-saga": 2}
+"""How many of stock and courier an approved order of a scope has."""
+
 page_of_orders = """
-select id, status, pay_with, cancel_saga from orders
+select id, status, pay_with, cancel_saga, scope from orders
 where id > :after and status <> 'pending'
 order by id
 limit :limit
@@ -27,15 +30,15 @@ async def audit_orders(readers: Readers) -> list[Finding]:
     after = ""
     while page := await readers["orders"].fetch(page_of_orders, (after, _PAGE)):
         after = page[-1][0]
-        settled = await _settled(readers, [(id, cancel) for id, _, _, cancel in page])
+        settled = await _settled(readers, [(id, cancel) for id, _, _, cancel, _ in page])
         counted["in flight"] += len(page) - len(settled)
         ids = [row[0] for row in page if row[0] in settled]
         parts = await _parts(readers, ids)
-        for id, status, pay_with, _ in page:
+        for id, status, pay_with, _, scope in page:
             if id in settled:
                 approved = status == "approved"
                 counted["approved" if approved else "undone"] += 1
-                wanted = 3 if approved and pay_with == "wallet" else 2 if approved else 0
+                wanted = (pay_with == "wallet") + GOODS.get(scope, 2) if approved else 0
                 if parts[id] != wanted:
                     broken.append(f"{id} is {status} and has {parts[id]} of its parts, not {wanted}")
     return [Finding("an order has all of its parts or none", not broken, counted, "; ".join(broken[:5]))]

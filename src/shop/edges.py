@@ -25,7 +25,8 @@ from shop.orders.counter import Counter
 from shop.orders.hot import HotRoute
 from shop.payments.gateway import gateway_app
 from shop.servers import Edge
-from shop.storefronts import queue_saga
+from shop.storefronts import every
+from shop.storefronts.rooms import Common, Rooms
 from shop.users import api as users_api
 from shop.warehouse import api as warehouse_api
 from shop.web import Rates, Verifier, build_app
@@ -78,13 +79,24 @@ def ops(parts: Parts) -> Edge:
 
 
 def storefronts(parts: Parts) -> list[Edge]:
-    rooms = queue_saga_rooms(parts)
-    return [Edge("queue-saga", queue_saga.app(rooms, signals=parts.signals, rates=Rates(), more=health(parts)))]
+    common = Common(health(parts), parts.signals)
+    return [Edge(name, app) for name, app in every.apps(rooms(parts), common).items()]
 
 
-def queue_saga_rooms(parts: Parts) -> queue_saga.Rooms:
-    desks = parts.desks
-    return queue_saga.Rooms(desks.orders, desks.billing, desks.warehouse, desks.delivery, parts.runtime)
+def rooms(parts: Parts) -> Rooms:
+    """What the storefronts need of the shop."""
+    each = parts.desks
+    return Rooms(
+        each.orders,
+        each.billing,
+        each.payments,
+        each.warehouse,
+        each.delivery,
+        each.users,
+        each.notifications,
+        parts.runtime,
+        parts.verifier,
+    )
 
 
 def gateway(storage: Storage, runtime: Runtime, closing: Signal) -> Edge:

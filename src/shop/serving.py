@@ -44,7 +44,7 @@ from shop.payments.gateway_client import HttpGateway
 from shop.rooms import open_orders, open_payments, open_users
 from shop.servers import Edge, Servers
 from shop.settings import GATEWAY, ServeSettings
-from shop.storefronts import queue_saga
+from shop.storefronts import every
 from shop.telemetry import open_telemetry
 from shop.users.tokens import verifier_of
 from shop.warehouse.desk import WarehouseDesk
@@ -133,7 +133,7 @@ class ShopProcess:
         parts = await self._parts(desks, meter)
         if self._settings.seed:
             await patiently(lambda: seeds.sow(desks, self.runtime.now()), self.runtime)
-        await patiently(lambda: queue_saga.prepare(edges.queue_saga_rooms(parts)), self.runtime)
+        await patiently(lambda: every.prepare(edges.rooms(parts)), self.runtime)
         await self._serve(self._servers(), [*edges.storefronts(parts), edges.ops(parts)])
 
     async def _service(self, room: str) -> Service:

@@ -31,7 +31,7 @@ from shop.payments.gateway_client import HttpGateway
 from shop.rooms import open_orders, open_payments, open_users
 from shop.servers import Servers
 from shop.settings import Settings
-from shop.storefronts import queue_saga
+from shop.storefronts import every
 from shop.telemetry import open_telemetry
 from shop.users.tokens import verifier_of
 from shop.warehouse.desk import WarehouseDesk
@@ -151,7 +151,7 @@ class Shop:
         settings, servers = self._settings, Servers(self.runtime)
         self._undo.push_async_callback(servers.stop)
         self._undo.callback(parts.let_go)
-        await queue_saga.prepare(edges.queue_saga_rooms(parts))
+        await every.prepare(edges.rooms(parts))
         for edge in [*edges.storefronts(parts), edges.ops(parts), edges.api(parts)]:
             traced, port = self._telemetry.around(edge), settings.port(edge.name)
             self.addresses[edge.name] = await servers.start(traced, settings.host, port)

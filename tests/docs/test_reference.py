@@ -14,7 +14,7 @@ from amends.signals import Signals
 from shop import seeds
 from shop.orders.domain import REASONS
 from shop.payments import gateway_wire
-from shop.storefronts.queue_saga_status import PENDING
+from shop.storefronts.queue_saga.status import PENDING
 from shop.web import errors as web_errors
 from tests.docs import command_line
 from tests.docs.pages import ROOT, text

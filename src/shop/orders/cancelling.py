@@ -10,8 +10,9 @@ from amends.mending import Action
 from amends.messages import SagaId
 from amends.service import Service
 from shop.orders import tables
+from shop.orders.definitions import PLACING
 from shop.orders.domain import Status, Wrong
-from shop.orders.sagas import cancel_order, place_order
+from shop.orders.sagas import cancel_order
 from shop.orders.tables import Order
 from shop.web.traces import TRACEPARENT
 
@@ -59,5 +60,5 @@ class Cancelling:
         saga = self._coordinator.new_id()
         if await tx.run(tables.set_cancel_saga, (saga, order.id)):
             placed = (await self._service.storage.sagas.load(tx, [SagaId(order.id)]))[SagaId(order.id)]
-            purchase = input_of(place_order, placed)
+            purchase = input_of(PLACING[placed.name], placed)
             await self._coordinator.start(tx, cancel_order, [Begin(saga, purchase, TRACEPARENT.get())])

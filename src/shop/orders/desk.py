@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from amends.connections import Reader, Tx
+from amends.connections import Reader, Row, Tx
 from amends.errors import AmendsError
 from amends.history import Entry
 from amends.idempotency import IdempotencyKeys, fingerprint
@@ -41,6 +41,7 @@ class NumberedOrder(NamedTuple):
     number: int
     order: Order
     saga: Instance | None
+    details: str
 
 
 class OrdersDesk:
@@ -142,16 +143,31 @@ class OrdersDesk:
     async def last_order(self, scope: str) -> NumberedOrder | None:
         """The newest order of a storefront, whosever it is."""
         async with self._storage.reading() as reader:
-            for number, order_id, _ in await reader.fetch(tables.last_number, (scope,)):
-                order = (await tables.load(reader, [order_id]))[order_id]
-                sagas = await self._storage.sagas.load(reader, [SagaId(order_id)])
-                return NumberedOrder(number, order, sagas.get(SagaId(order_id)))
-        return None
+            return await self._numbered(reader, await reader.fetch(tables.last_number, (scope,)))
+
+    async def numbered_order(self, scope: str, number: int) -> NumberedOrder | None:
+        """An order of a storefront by its number there."""
+        async with self._storage.reading() as reader:
+            return await self._numbered(reader, await reader.fetch(tables.order_of_number, (scope, number)))
+
+    async def order_in(self, scope: str, order_id: str) -> OrderView | None:
+        """An order of a storefront by its id, as it stands."""
+        async with self._storage.reading() as reader:
+            order = (await tables.load(reader, [order_id])).get(order_id)
+            return None if order is None or order.scope != scope else await self._view(reader, order)
 
     async def numbers(self, order_ids: Sequence[str]) -> dict[str, int]:
         """The numbers that storefronts gave to these orders."""
         async with self._storage.reading() as reader:
             return await tables.numbers_of(reader, order_ids)
+
+    async def _numbered(self, reader: Reader, rows: Sequence[Row]) -> NumberedOrder | None:
+        if not rows:
+            return None
+        number, order_id, details = rows[0]
+        order = (await tables.load(reader, [order_id]))[order_id]
+        sagas = await self._storage.sagas.load(reader, [SagaId(order_id)])
+        return NumberedOrder(number, order, sagas.get(SagaId(order_id)), details)
 
     async def _back(self, tx: Tx, order: Order) -> Answer:
         refused = await self._cancelling.cancel(tx, order)

@@ -47,6 +47,12 @@ def total_minor(items: Sequence[tuple[str, int]], prices: Mapping[str, int]) -> 
     return total if total <= MOST_TOTAL_MINOR else Wrong("bad-items", "the order's total is too large")
 
 
+def priced(items: Sequence[tuple[str, int]], prices: Sequence[int]) -> int | Wrong:
+    """The order's price, from those that its client names, one an item."""
+    total = sum(quantity * price for (_, quantity), price in zip(items, prices, strict=True))
+    return total if 0 < total <= MOST_TOTAL_MINOR else Wrong("bad-items", "the order's total is not an amount")
+
+
 def normal_slot(text: str) -> str | None:
     """An RFC 3339 time with an offset, as `2034-05-26T16:00:00Z`; None when it is none."""
     try:

@@ -14,7 +14,8 @@ from amends.pages import Instance, KeyScope, StoredAnswer
 from amends.retry import Retry
 from amends.service import Service
 from shop.orders import tables
-from shop.orders.domain import Status, Wrong, masked, total_minor
+from shop.orders.definitions import PLACING
+from shop.orders.domain import Status, Wrong, masked, priced, total_minor
 from shop.orders.sagas import Purchase, place_order
 from shop.orders.tables import Item, Order
 from shop.orders.views import encode_view, first_view, view_of
@@ -27,8 +28,8 @@ _FIND_OUT = Retry(attempts=8, base_s=0.05, cap_s=2.0)
 class Placing(NamedTuple):
     """A checked request. `key` None: its clients have no idempotency keys.
 
-    `price_minor` is given where a dialect's clients name the price; `details` where orders get small numbers;
-    `order_id` is made here when it is empty.
+    `price_minor` is given where a dialect's clients name the price, `prices` where they name each item's; `details`
+    where orders get small numbers; `order_id` is made here when it is empty. `saga` names one of `PLACING`.
     """
 
     key: KeyScope | None
@@ -46,6 +47,8 @@ class Placing(NamedTuple):
     traceparent: str = ""
     details: str | None = None
     order_id: str = ""
+    prices: tuple[int, ...] = ()
+    saga: str = place_order.name
 
 
 class Placed(NamedTuple):
@@ -116,9 +119,12 @@ class OrderIntake:
             batch = Batch(tx.now, known, prices, self._coordinator.room)
             for placing in placings:
                 batch.add(placing)
-            instances = await self._coordinator.start(tx, place_order, batch.begins)
-            await tables.insert_orders(tx, batch.orders)
             await self._number(tx, batch)
+            instances: dict[str, Instance] = {}
+            for name, begins in batch.begins().items():
+                begun = await self._coordinator.start(tx, PLACING[name], begins)
+                instances |= {each.id: each for each in begun}
+            await tables.insert_orders(tx, batch.orders)
             batch.render(instances)
             await self._store(tx, batch.answers, known)
             await self._render_replayed(tx, batch)
@@ -166,7 +172,6 @@ class Batch:
     def __init__(
         self, now: float, known: Mapping[KeyScope, StoredAnswer], prices: Mapping[tuple[str, str], int], room: int
     ) -> None:
-        self.begins: list[Begin] = []
         self.orders: list[Order] = []
         self.answers: list[tuple[KeyScope, StoredAnswer]] = []
         self.results: list[Result] = []
@@ -189,10 +194,18 @@ class Batch:
         if placing.key is not None and isinstance(result, Wrong) and not self._answered(placing.key):
             self._first.setdefault(placing.key, (at, placing.fingerprint))
 
-    def render(self, instances: Sequence[Instance]) -> None:
+    def begins(self) -> dict[str, list[Begin]]:
+        """What begins, by the saga's name, now that the orders have their numbers."""
+        begun: dict[str, list[Begin]] = {}
+        for order, (_, placing) in zip(self.orders, self._fresh, strict=True):
+            bought = purchase(order, placing, self.numbers.get(order.id, 0))
+            begun.setdefault(placing.saga, []).append(Begin(SagaId(order.id), bought, placing.traceparent))
+        return begun
+
+    def render(self, instances: Mapping[str, Instance]) -> None:
         """Makes the answers, now that the sagas have begun."""
-        for order, instance, (at, placing) in zip(self.orders, instances, self._fresh, strict=True):
-            body = encode_view(view_of(order, instance))
+        for order, (at, placing) in zip(self.orders, self._fresh, strict=True):
+            body = encode_view(view_of(order, instances[order.id]))
             self.results[at] = Placed(order.id, body, number=self.numbers.get(order.id, 0))
             if placing.key is not None:
                 stored = StoredAnswer(placing.fingerprint, ACCEPTED, order.id.encode(), b"", 0.0)
@@ -244,6 +257,8 @@ class Batch:
     def _total(self, placing: Placing) -> int | Wrong:
         if placing.price_minor is not None:
             return placing.price_minor
+        if placing.prices:
+            return priced(placing.items, placing.prices)
         prices = {sku: self._prices[placing.scope, sku] for sku, _ in placing.items if self._has(placing.scope, sku)}
         return total_minor(placing.items, prices)
 
@@ -252,7 +267,8 @@ class Batch:
 
     def _open(self, placing: Placing, total: int, at: int) -> None:
         scope = placing.scope
-        items = tuple(Item(sku, count, self._prices.get((scope, sku), 0)) for sku, count in placing.items)
+        prices = placing.prices or [self._prices.get((scope, sku), 0) for sku, _ in placing.items]
+        items = tuple(Item(sku, count, price) for (sku, count), price in zip(placing.items, prices, strict=True))
         order = Order(
             placing.order_id,
             scope,
@@ -269,9 +285,6 @@ class Batch:
         )
         self.orders.append(order)
         self._fresh.append((at, placing))
-        self.begins.append(
-            Begin(SagaId(order.id), purchase(order, placing.wallet_id, placing.card), placing.traceparent)
-        )
         if placing.key is not None:
             self._first[placing.key] = (at, placing.fingerprint)
         if placing.details is not None:
@@ -283,9 +296,18 @@ def _as_placed(placed: Mapping[str, Order], numbers: Mapping[str, int], id: str)
     return None if order is None else Placed(id, encode_view(first_view(order)), number=numbers.get(id, 0))
 
 
-def purchase(order: Order, wallet_id: str, card: str) -> Purchase:
+def purchase(order: Order, placing: Placing, number: int) -> Purchase:
     """What the order's saga knows of it."""
-    lines = tuple(StockLine(item.sku, item.quantity) for item in order.items)
     return Purchase(
-        order.id, order.user_id, order.email, lines, order.total_minor, order.calendar, order.slot, wallet_id, card
+        order.id,
+        order.user_id,
+        order.email,
+        tuple(StockLine(item.sku, item.quantity) for item in order.items),
+        order.total_minor,
+        order.calendar,
+        order.slot,
+        placing.wallet_id,
+        placing.card,
+        number,
+        placing.details or "",
     )

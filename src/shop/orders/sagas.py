@@ -11,8 +11,11 @@ from shop.payments.contract import AuthorizeCard, CaptureCard, RefundCard, VoidC
 from shop.warehouse.contract import ReleaseStock, ReserveStock, StockLine
 
 
-class Purchase(msgspec.Struct, frozen=True, gc=False):
-    """An order as its saga knows it. `card` is empty when the wallet pays."""
+class Purchase(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An order as its saga knows it. `card` is empty when the wallet pays.
+
+    `number` is the order's in its storefront, 0 where it has none; `details` is what only its dialect knows, as JSON.
+    """
 
     order_id: str
     user_id: str
@@ -23,6 +26,8 @@ class Purchase(msgspec.Struct, frozen=True, gc=False):
     slot: str
     wallet_id: str
     card: str
+    number: int = 0
+    details: str = ""
 
 
 def hold_money(order: Purchase) -> Command:

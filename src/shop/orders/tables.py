@@ -118,6 +118,9 @@ insert_number = """
 insert into order_numbers (scope, number, order_id, details) values (:scope, :number, :order_id, :details)
 """
 numbers_by_order = "select order_id, number, scope from keys cross join order_numbers on order_id = key"
+order_of_number = """
+select number, order_id, details from order_numbers where scope = :scope and number = :number
+"""
 last_number = """
 select number, order_id, details from order_numbers where scope = :scope order by number desc limit 1
 """

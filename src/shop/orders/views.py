@@ -8,12 +8,13 @@ import msgspec
 from amends.machine import Moment, start
 from amends.messages import SagaId
 from amends.pages import Instance
+from shop.orders.definitions import ALL
 from shop.orders.domain import Status
-from shop.orders.sagas import cancel_order, place_order
+from shop.orders.sagas import place_order
 from shop.orders.tables import Item, Order
 
 CURRENCY = "EUR"
-_DEFINITIONS = {(saga.name, saga.version): saga for saga in (place_order, cancel_order)}
+_DEFINITIONS = {(saga.name, saga.version): saga for saga in ALL}
 
 
 class StepView(msgspec.Struct, frozen=True, gc=False):

@@ -1,14 +1,18 @@
 """Joining and signing in."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from amends.connections import Tx
 from amends.coordinator import Begin
 from amends.messages import SagaId
 from amends.pages import Instance
 from amends.service import Service
 from amends.state import ENDED, Status
-from shop.users.domain import User, is_email
+from shop.users.domain import Customer, User, is_email
 from shop.users.passwords import Passwords
 from shop.users.sagas import NewUser, open_wallet
-from shop.users.tables import add_user, find_by_email
+from shop.users.tables import add_customer, add_user, find_by_email
 from shop.web import Problem, Rates
 from shop.web.traces import TRACEPARENT
 
@@ -24,6 +28,7 @@ class Accounts:
         assert service.coordinator is not None, "users starts sagas: give its service their definitions"
         self._coordinator = service.coordinator
         self._storage = service.storage
+        self._transact = service.transact
         self._runtime = service.runtime
         self._passwords = passwords
         self._wrong = Rates(WRONG_PER_S, WRONG_BURST)
@@ -35,19 +40,22 @@ class Accounts:
         user = User(self._coordinator.new_id(), email, name)
         await self._refuse_taken(email)
         hashed = await self._passwords.hash(password)
-        opened = self._runtime.signal()
-
-        def watch(moved: Instance) -> None:
-            if moved.state.status in ENDED | {Status.STUCK}:
-                opened.set()
-
-        self._coordinator.watch.add(SagaId(user.id), watch)
-        try:
+        async with self._opened(user.id):
             await self._add(user, hashed)
-            await self._runtime.within(WALLET_WAIT_S, opened.wait())
-        finally:
-            self._coordinator.watch.remove(SagaId(user.id), watch)
         return user
+
+    async def enroll(self, scope: str, name: str, email: str, user_id: str = "") -> Customer:
+        """A new customer of a storefront, with the wallet opened or about to be. Raises `Unavailable`."""
+        new = Customer(self._coordinator.new_id(), scope, 0, name, email, user_id)
+
+        async def add(tx: Tx) -> Customer:
+            added = await add_customer(tx, new)
+            begin = Begin(SagaId(new.id), NewUser(new.id, email), TRACEPARENT.get())
+            await self._coordinator.start(tx, open_wallet, [begin])
+            return added
+
+        async with self._opened(new.id):
+            return await self._transact(add)
 
     async def sign_in(self, email: str, password: str, address: str) -> User:
         """Raises 401; 429 after many wrong passwords; 503."""
@@ -61,6 +69,22 @@ class Accounts:
             raise Problem(401, "wrong-credentials", "e-mail address or password is wrong")
         self._wrong.forget(tried)
         return found[0]
+
+    @asynccontextmanager
+    async def _opened(self, id: str) -> AsyncIterator[None]:
+        """Waits, after the block that begins the saga of a wallet, for its end, but not for ever."""
+        opened = self._runtime.signal()
+
+        def watch(moved: Instance) -> None:
+            if moved.state.status in ENDED | {Status.STUCK}:
+                opened.set()
+
+        self._coordinator.watch.add(SagaId(id), watch)
+        try:
+            yield
+            await self._runtime.within(WALLET_WAIT_S, opened.wait())
+        finally:
+            self._coordinator.watch.remove(SagaId(id), watch)
 
     async def _refuse_taken(self, email: str) -> None:
         """Before the costly hash; the insert has the last word."""

@@ -5,10 +5,10 @@ from typing import NamedTuple
 from amends.service import Service
 from shop.users import tables
 from shop.users.accounts import Accounts
-from shop.users.domain import User
+from shop.users.domain import Customer, User
 from shop.users.tokens import LIFETIME_S, Issuer, PublicKeys, published
 
-__all__ = ["PublicKeys", "SignedIn", "User", "UsersDesk"]
+__all__ = ["Customer", "PublicKeys", "SignedIn", "User", "UsersDesk"]
 
 
 class SignedIn(NamedTuple):
@@ -36,6 +36,19 @@ class UsersDesk:
         """`address` is where it is tried from. Raises the `Problem`s 401; 429 after many wrong passwords; 503."""
         user = await self._accounts.sign_in(email, password, address)
         return SignedIn(user, self._issuer.issue(user, self._runtime.now()), LIFETIME_S)
+
+    async def enroll(self, scope: str, name: str, email: str, user_id: str = "") -> Customer:
+        """A new customer of a storefront, numbered; the wallet has the customer's id. Raises `Unavailable`."""
+        return await self._accounts.enroll(scope, name, email, user_id)
+
+    async def customer(self, scope: str, key: str | int) -> Customer | None:
+        """A storefront's customer by id, or by number."""
+        async with self._storage.reading() as reader:
+            return await tables.find_customer(reader, scope, key)
+
+    async def customer_of_user(self, scope: str, user_id: str) -> Customer | None:
+        async with self._storage.reading() as reader:
+            return await tables.customer_of_user(reader, scope, user_id)
 
     async def jwks(self) -> PublicKeys:
         """The public keys of all tokens that may still be about."""

@@ -14,6 +14,20 @@ class User(NamedTuple):
     name: str
 
 
+class Customer(NamedTuple):
+    """Somebody known to a storefront (`scope`) by a number; the wallet has the customer's id.
+
+    `user_id` is empty where the dialect has no sign-in.
+    """
+
+    id: str
+    scope: str
+    number: int
+    name: str
+    email: str
+    user_id: str = ""
+
+
 def is_email(text: str) -> bool:
     """One @ with something on each side, no space or control; whether it exists only a mail can tell."""
     local, at, host = text.partition("@")

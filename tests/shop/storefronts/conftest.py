@@ -22,6 +22,8 @@ from shop.app import app
 from shop.desks import ROOMS
 from shop.participants import PARTICIPANTS
 from shop.storefronts import queue_saga
+from shop.storefronts.rooms import Rooms
+from shop.users.tokens import verifier_of
 from tests.shop.desks import AFAR, HERE, desks_of
 
 
@@ -32,7 +34,7 @@ class Shop:
     client: httpx.AsyncClient
     runtime: VirtualRuntime
     transport: Losing
-    rooms: queue_saga.Rooms
+    rooms: Rooms
     services: dict[str, Service]
 
     async def post(self, path: str, **body: Any) -> httpx.Response:
@@ -89,7 +91,7 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
     transport = Losing(InProcess(), _nothing)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services):
-        storefront: Any = queue_saga.app(rooms)
+        storefront: Any = queue_saga.apps(rooms)["queue-saga"]
         asgi = httpx.ASGITransport(storefront)
         async with httpx.AsyncClient(transport=asgi, base_url="http://arch.homework") as client:
             yield Shop(client, runtime, transport, rooms, services)
@@ -98,7 +100,7 @@ async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncItera
 @asynccontextmanager
 async def rooms_of(
     folder: Path, runtime: Runtime, transport: Transport, where: str = HERE
-) -> AsyncIterator[tuple[queue_saga.Rooms, dict[str, Service]]]:
+) -> AsyncIterator[tuple[Rooms, dict[str, Service]]]:
     """Starts the services; stops them at the end. `where` their desks are: here, or behind a socket."""
     services: dict[str, Service] = {}
     for name in ROOMS:
@@ -108,7 +110,17 @@ async def rooms_of(
         services[name] = Service(storage, transport, runtime, Signals(), participant=participant, definitions=sagas)
         await services[name].start()
     async with desks_of(services, where) as desks:
-        rooms = queue_saga.Rooms(desks.orders, desks.billing, desks.warehouse, desks.delivery, runtime)
+        rooms = Rooms(
+            desks.orders,
+            desks.billing,
+            desks.payments,
+            desks.warehouse,
+            desks.delivery,
+            desks.users,
+            desks.notifications,
+            runtime,
+            await verifier_of(desks.users.jwks),
+        )
         await queue_saga.prepare(rooms)
         yield rooms, services
     for service in services.values():

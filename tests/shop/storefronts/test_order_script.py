@@ -23,6 +23,7 @@ from shop.ops.sagas import Sagas
 from shop.orders.sagas import place_order
 from shop.servers import Edge, Servers
 from shop.storefronts import queue_saga
+from shop.storefronts.queue_saga import storefront
 from shop.web import build_app
 from tests.shop.storefronts.conftest import rooms_of
 
@@ -53,7 +54,7 @@ async def listening(data: Path) -> AsyncIterator[AsyncioRuntime]:
         door = Router("/", guards=[Door("secret").guard], route_handlers=_operators(services, runtime))
         ops = build_app([door], title="ops", runtime=runtime)
         addresses = {
-            "queue-saga": await servers.start(Edge("queue-saga", queue_saga.app(rooms)), "127.0.0.1", 0),
+            "queue-saga": await servers.start(Edge("queue-saga", queue_saga.apps(rooms)["queue-saga"]), "127.0.0.1", 0),
             "ops": await servers.start(Edge("ops", ops), "127.0.0.1", 0),
         }
         (data / order_script.ADDRESSES).write_text(json.dumps(addresses))
@@ -107,7 +108,7 @@ async def test_stale_addresses_are_said_so(tmp_path: Path, told: Told) -> None:
 async def test_outcome_that_is_not_documented_is_shown(
     tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_saga, "COURIERS", 2)
+    monkeypatch.setattr(storefront, "COURIERS", 2)
     async with listening(tmp_path) as runtime:
         assert await order_script.run(tmp_path, told.console, runtime) == 1
     assert "order 4 ended as 'Delivery Succes', documented is 'Delivery Error'" in told.text

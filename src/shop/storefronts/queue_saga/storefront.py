@@ -9,8 +9,6 @@ orders of this storefront live in the scope `queue-saga`; other storefronts' lis
 - A booking has the number of its order: an order books once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, assert_never
 
 import msgspec
@@ -19,15 +17,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
-from amends.ports import Runtime
-from amends.signals import Signals
-from shop.billing.desk import Balance, BillingDesk
+from shop.billing.desk import Balance
 from shop.billing.domain import is_amount
-from shop.delivery.desk import DeliveryDesk
-from shop.orders.desk import Order, OrdersDesk, Placed, Placing, Wrong
+from shop.orders.desk import Order, Placed, Placing, Wrong
 from shop.orders.domain import check_items, normal_slot
 from shop.storefronts.amounts import to_major, to_minor
-from shop.storefronts.queue_saga_bodies import (
+from shop.storefronts.queue_saga.bodies import (
     Accepted,
     Account,
     Delivery,
@@ -38,9 +33,9 @@ from shop.storefronts.queue_saga_bodies import (
     Refill,
     StockedProduct,
 )
-from shop.storefronts.queue_saga_status import status_of
-from shop.warehouse.desk import WarehouseDesk
-from shop.web import Problem, ProblemDetails, Rates, Route, build_app, open_to_all
+from shop.storefronts.queue_saga.status import status_of
+from shop.storefronts.rooms import Common, Rooms
+from shop.web import Problem, ProblemDetails, build_app, open_to_all
 from shop.web.traces import TRACEPARENT
 
 SCOPE = "queue-saga"
@@ -51,17 +46,6 @@ BUSY = ResponseSpec(ProblemDetails, description="Too many orders in flight: come
 Login = Annotated[str, QueryParameter(min_length=1, max_length=100)]
 
 
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the storefront needs of the shop: the desks of four rooms."""
-
-    orders: OrdersDesk
-    billing: BillingDesk
-    warehouse: WarehouseDesk
-    delivery: DeliveryDesk
-    runtime: Runtime
-
-
 Desks = NamedDependency[SkipValidation[Rooms]]
 
 
@@ -70,19 +54,17 @@ async def prepare(rooms: Rooms) -> None:
     await rooms.delivery.put_calendar(SCOPE, COURIERS)
 
 
-def app(
-    rooms: Rooms, *, signals: Signals | None = None, rates: Rates | None = None, more: Sequence[Route] = ()
-) -> Litestar:
-    """The storefront as an ASGI application; `more` are routes that every edge has, such as health."""
-    return build_app(
-        [routes(rooms), *more],
+def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noqa: B008 - a value, never changed
+    """The storefront, as an ASGI application under its name."""
+    made = build_app(
+        [routes(rooms), *common.routes],
         title="queue-saga",
         description="Orders as sagas over queues. One courier exists for each delivery time.",
         base="",
         runtime=rooms.runtime,
-        rates=rates,
-        signals=signals,
+        signals=common.signals,
     )
+    return {SCOPE: made}
 
 
 def routes(rooms: Rooms) -> Router:

@@ -1,0 +1,10 @@
+"""Every saga that orders coordinates. An order is placed by one of `PLACING`; all of them begin with a `Purchase`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from amends import Saga
+from shop.orders.sagas import Purchase, cancel_order, place_order
+
+PLACING: Mapping[str, Saga[Purchase]] = {saga.name: saga for saga in (place_order,)}
+ALL: tuple[Saga[Any], ...] = (*PLACING.values(), cancel_order)

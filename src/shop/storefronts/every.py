@@ -1,0 +1,19 @@
+"""All storefronts. Each is a package with `prepare(rooms)`, which may run at every start, and `apps(rooms, common)`."""
+
+from litestar import Litestar
+
+from shop.storefronts import queue_saga
+from shop.storefronts.rooms import Common, Rooms
+
+DIALECTS = (queue_saga,)
+
+
+async def prepare(rooms: Rooms) -> None:
+    """Furnishes the rooms for every dialect; changes nothing that is there."""
+    for dialect in DIALECTS:
+        await dialect.prepare(rooms)
+
+
+def apps(rooms: Rooms, common: Common) -> dict[str, Litestar]:
+    """The ASGI applications by the names of their edges."""
+    return {name: app for dialect in DIALECTS for name, app in dialect.apps(rooms, common).items()}

@@ -1,0 +1,38 @@
+"""What storefronts are built on: the desks of the shop's rooms, and what every edge has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from amends.ports import Runtime
+from amends.signals import Signals
+from shop.billing.desk import BillingDesk
+from shop.delivery.desk import DeliveryDesk
+from shop.notifications.desk import NotificationsDesk
+from shop.orders.desk import OrdersDesk
+from shop.payments.desk import PaymentsDesk
+from shop.users.desk import UsersDesk
+from shop.warehouse.desk import WarehouseDesk
+from shop.web import Route, Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The desks of the rooms, here or elsewhere; `verifier` knows whose token it is."""
+
+    orders: OrdersDesk
+    billing: BillingDesk
+    payments: PaymentsDesk
+    warehouse: WarehouseDesk
+    delivery: DeliveryDesk
+    users: UsersDesk
+    notifications: NotificationsDesk
+    runtime: Runtime
+    verifier: Verifier
+
+
+class Common(NamedTuple):
+    """What every edge has: `routes` such as health; `signals` hear what goes wrong."""
+
+    routes: Sequence[Route] = ()
+    signals: Signals | None = None
