@@ -101,11 +101,12 @@ class Shop:
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time that a process has used; NaN where the system doesn't say it finely enough."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.exists():
+    """Processor time that a process has used; NaN where it has ended, or the system doesn't say it finely enough."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
         return math.nan
-    used = stat.read_text().rpartition(")")[2].split()[11:13]
+    used = stat.rpartition(")")[2].split()[11:13]
     return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
 
 
