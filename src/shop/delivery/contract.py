@@ -24,3 +24,7 @@ class CourierCancelled(Reply): ...
 
 
 class NoCourier(Refusal): ...
+
+
+class TimePassed(Refusal):
+    """The calendar books only the future, and the slot's time has come."""

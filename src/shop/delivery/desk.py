@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from amends.connections import Tx
 from amends.service import Service
 from shop.delivery import tables
-from shop.delivery.domain import Put, Slot
+from shop.delivery.domain import Put, Slot, has_passed
 from shop.delivery.tables import Booking
 
 __all__ = ["Booking", "DeliveryDesk", "Put", "Slot"]
@@ -28,9 +28,19 @@ class DeliveryDesk:
         async with self._storage.reading() as reader:
             return await tables.bookings_of(reader, calendar)
 
-    async def put_calendar(self, name: str, couriers: int | None) -> None:
-        """A calendar whose slots have so many couriers unless set; None: a slot has to be set before it is booked."""
-        await self._service.transact(lambda tx: tables.put_calendar(tx, name, couriers))
+    async def too_late(self, calendar: str, slot: str) -> bool:
+        """Whether the calendar books only the future, and the slot's time has come."""
+        if not has_passed(slot, self._service.runtime.now()):
+            return False
+        async with self._storage.reading() as reader:
+            return bool(await tables.future_only(reader, [calendar]))
+
+    async def put_calendar(self, name: str, couriers: int | None, future_only: bool = False) -> None:
+        """A calendar whose slots have so many couriers unless set; None: a slot has to be set before it is booked.
+
+        `future_only`: a slot whose time has come is not booked.
+        """
+        await self._service.transact(lambda tx: tables.put_calendar(tx, name, couriers, future_only))
 
     async def put_slots(self, calendar: str, couriers: Mapping[str, int]) -> dict[str, Put]:
         """Sets the couriers of each slot, in one transaction; where more are booked it stays as it was."""

@@ -1,6 +1,7 @@
 """Rules of couriers. A courier of a slot is a number; the numbers given back are taken again first."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import Enum
 from typing import NamedTuple
 
@@ -37,6 +38,15 @@ class Put(Enum):
 
 def is_count(couriers: int) -> bool:
     return 0 <= couriers <= MOST_COURIERS
+
+
+def has_passed(slot: str, now: float) -> bool:
+    """Whether a slot begins at Unix time `now` or before.
+
+    >>> has_passed("2033-05-18T03:33:20Z", 2_000_000_000.0), has_passed("2033-05-18T03:33:21Z", 2_000_000_000.0)
+    (True, False)
+    """
+    return slot <= datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def numbers(given_back: Sequence[int], high: int, count: int) -> list[int]:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from amends import Participant, Refusal, Reply, Tx
-from shop.delivery.contract import BookCourier, CancelCourier, CourierBooked, CourierCancelled, NoCourier
-from shop.delivery.domain import Place, Slot, numbers
+from shop.delivery.contract import BookCourier, CancelCourier, CourierBooked, CourierCancelled, NoCourier, TimePassed
+from shop.delivery.domain import Place, Slot, has_passed, numbers
 from shop.delivery.tables import (
     Booking,
     SlotChange,
@@ -15,6 +15,7 @@ from shop.delivery.tables import (
     find_defaults,
     find_freed,
     free_couriers,
+    future_only,
     insert_bookings,
     insert_slots,
     lock_slots,
@@ -26,6 +27,7 @@ delivery = Participant("delivery")
 
 _BOOKED = CourierBooked()
 _REFUSED = NoCourier()
+_TOO_LATE = TimePassed()
 _CANCELLED = CourierCancelled()
 
 
@@ -33,13 +35,15 @@ _CANCELLED = CourierCancelled()
 async def book_courier(tx: Tx, commands: Sequence[BookCourier]) -> list[Reply | Refusal]:
     bookings = await find_bookings(tx, [each.order_id for each in commands])
     places = {id: Place(each.calendar, each.slot) for id, each in bookings.items()}
-    slots = await _slots(tx, [Place(each.calendar, each.slot) for each in commands])
-    free = {place: slot.couriers - slot.booked for place, slot in slots.items()}
+    asked = [Place(each.calendar, each.slot) for each in commands]
+    late = await _too_late(tx, asked)
+    slots = await _slots(tx, [place for place in asked if place not in late])
+    free = {place: slot.couriers - slot.booked for place, slot in slots.items() if place not in late}
     won: dict[Place, list[str]] = {}
     answers = [_book(each, places, free, won) for each in commands]
     if won:
         await _record(tx, slots, won)
-    return answers
+    return [_TOO_LATE if no is _REFUSED and place in late else no for no, place in zip(answers, asked, strict=True)]
 
 
 @delivery.handles_many(CancelCourier)
@@ -65,6 +69,13 @@ def _book(
         places[id] = place
         won.setdefault(place, []).append(id)
     return _BOOKED if places.get(id) == place else _REFUSED
+
+
+async def _too_late(tx: Tx, places: Sequence[Place]) -> set[Place]:
+    """Those whose time has come, in calendars that book only the future."""
+    passed = {place for place in places if has_passed(place.slot, tx.now)}
+    refusing = await future_only(tx, [place.calendar for place in passed]) if passed else set()
+    return {place for place in passed if place.calendar in refusing}
 
 
 async def _slots(tx: Tx, places: Sequence[Place]) -> dict[Place, Slot]:

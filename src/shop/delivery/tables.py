@@ -57,13 +57,19 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        2,
+        "calendars of the future",
+        ("alter table calendars add column future_only bigint not null default 0 check (future_only in (0, 1))",),
+    ),
 )
 
 upsert_calendar = """
-insert into calendars (name, couriers)
-values (:name, :couriers)
-on conflict (name) do update set couriers = excluded.couriers
+insert into calendars (name, couriers, future_only)
+values (:name, :couriers, :future_only)
+on conflict (name) do update set couriers = excluded.couriers, future_only = excluded.future_only
 """
+select_future_only = "select name from keys cross join calendars where name = key and future_only = 1"
 select_calendars = "select name, couriers from keys cross join calendars where name = key and couriers is not null"
 
 insert_slot = """
@@ -137,14 +143,20 @@ class SlotChange(NamedTuple):
     high_before: int
 
 
-async def put_calendar(tx: Tx, name: str, couriers: int | None) -> None:
+async def put_calendar(tx: Tx, name: str, couriers: int | None, future_only: bool = False) -> None:
     """A calendar whose slots have so many couriers unless set; None: a slot has to be set before it is booked.
 
-    Slots that are there already stay as they are. Raises `ValueError` unless 0 <= couriers <= 10**9.
+    `future_only`: a slot whose time has come is not booked. Slots that are there already stay as they are.
+    Raises `ValueError` unless 0 <= couriers <= 10**9.
     """
     if couriers is not None:
         _check_count(couriers)
-    await tx.run(upsert_calendar, (name, couriers))
+    await tx.run(upsert_calendar, (name, couriers, int(future_only)))
+
+
+async def future_only(reader: Reader, calendars: Iterable[str]) -> set[str]:
+    """Those of the calendars that book only the future."""
+    return {row[0] for row in await reader.fetch_each(select_future_only, sorted({*calendars}))}
 
 
 async def put_slot(tx: Tx, calendar: str, slot: str, couriers: int) -> Put:

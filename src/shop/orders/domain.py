@@ -8,7 +8,7 @@ from enum import StrEnum
 MOST_ITEMS = 100
 MOST_QUANTITY = 1_000_000
 MOST_TOTAL_MINOR = 10**12
-REASONS = frozenset({"out-of-stock", "no-courier", "insufficient-funds", "card-declined"})
+REASONS = frozenset({"out-of-stock", "no-courier", "time-passed", "insufficient-funds", "card-declined"})
 
 
 class Status(StrEnum):
@@ -85,5 +85,5 @@ def verdict(cause: str, by_card: bool) -> tuple[Status, str | None]:
         return Status.CANCELLED, None
     if cause in REASONS:
         return Status.REJECTED, cause
-    late_card = by_card and cause.endswith(": hold money")
+    late_card = by_card and cause.endswith((": hold money", ": authorize payment"))
     return Status.REJECTED, "card-declined" if late_card else "unavailable"

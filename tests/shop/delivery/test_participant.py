@@ -10,6 +10,9 @@ from tests.shop.conftest import AskedRoom
 
 NINE, TEN = "2034-05-26T09:00:00Z", "2034-05-26T10:00:00Z"
 
+LATE = [(1, "ahead", NINE), (2, "ahead", NINE), (3, "ahead", "2034-05-25T23:00:00Z")]
+LATE += [(4, "ahead", "2034-05-26T09:00:01Z"), (5, "many", NINE)]
+
 
 @pytest.fixture(autouse=True)
 async def calendars(delivery: AskedRoom) -> None:
@@ -37,6 +40,22 @@ async def test_second_order_for_the_only_courier_is_refused(delivery: AskedRoom)
 @pytest.mark.parametrize("calendar", ["unknown", "set", "closed"])
 async def test_slot_without_couriers_is_refused_and_not_opened(delivery: AskedRoom, calendar: str) -> None:
     assert await delivery.ask(BookCourier("o1", calendar, NINE)) == ["NoCourier"]
+    assert await delivery.rows("select * from slots") == []
+
+
+async def test_calendar_of_the_future_refuses_a_slot_whose_time_has_come(delivery: AskedRoom) -> None:
+    await delivery.do(put_calendar, "ahead", 5, True)
+    await delivery.ask(BookCourier("o1", "ahead", NINE))
+    delivery.runtime.time = 2_032_246_800.0  # nine o'clock
+    asked = [BookCourier(f"o{n}", calendar, slot) for n, calendar, slot in LATE]
+    assert await delivery.ask(*asked) == ["CourierBooked", "TimePassed", "TimePassed", "CourierBooked", "CourierBooked"]
+    assert await booked(delivery) == {"o1": 1, "o4": 1, "o5": 1}
+    assert await delivery.broken(audit) == []
+
+
+async def test_slot_refused_for_its_time_is_not_opened(delivery: AskedRoom) -> None:
+    await delivery.do(put_calendar, "ahead", 5, True)
+    assert await delivery.ask(BookCourier("o1", "ahead", "1970-01-01T00:16:40Z")) == ["TimePassed"]
     assert await delivery.rows("select * from slots") == []
 
 
