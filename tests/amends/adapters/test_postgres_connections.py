@@ -112,16 +112,18 @@ async def test_session_that_the_server_ends_is_replaced(shelf: PostgresStorage) 
 
 async def test_process_that_stands_still_within_a_transaction_loses_its_locks(shelf: PostgresStorage) -> None:
     """Frozen, or on a machine that sleeps: others must not wait for it for ever."""
-    sessions = "select 1 from pg_stat_activity where pid = :pid"
+
+    async def is_there(pid: int) -> bool:
+        async with shelf.reading() as reader:  # anew: within a transaction the view stands still
+            return bool(await reader.fetch("select 1 from pg_stat_activity where pid = :pid", (pid,)))
 
     async def stand_still() -> None:
         async with shelf.transaction(NOW) as tx:
             await tx.run(raise_thing, ("a",))
             [(pid,)] = await tx.fetch("select pg_backend_pid()")
             await tx.run("set local idle_in_transaction_session_timeout = '10ms'")
-            async with shelf.reading() as reader:
-                while await reader.fetch(sessions, (pid,)):
-                    pass
+            while await is_there(pid):
+                await asyncio.sleep(0.01)
             async with shelf.transaction(NOW) as other:
                 await other.run(raise_thing, ("a",))
             await tx.run(raise_thing, ("b",))
