@@ -7,7 +7,7 @@ from amends.conformance.fixtures import envelope, event
 from amends.messages import Envelope, MessageId
 from amends.ports import Subscription, Transport
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 async def received(subscription: Subscription, count: int, most: int = 100) -> list[Envelope]:
