@@ -70,3 +70,19 @@ class MoneyPaidIn(BillingEvent):
     deposit_id: str
     amount_minor: int
     balance_minor: int
+
+
+class MoneyPaidOut(BillingEvent):
+    """Paid out of a wallet by hand, not for an order; `balance_minor` is what is in it afterwards."""
+
+    payment_id: str
+    amount_minor: int
+    balance_minor: int
+
+
+class PaymentRefused(BillingEvent):
+    """The wallet was too small to pay so much; nothing was changed."""
+
+    payment_id: str
+    amount_minor: int
+    balance_minor: int

@@ -1,4 +1,4 @@
-"""What others may ask billing directly: what is in a wallet, and money to put into it."""
+"""What others may ask billing directly: what is in a wallet, money to put in and to take out."""
 
 from amends.connections import Tx
 from amends.pages import KeyScope
@@ -6,6 +6,7 @@ from amends.service import Service
 from shop.billing import tables
 from shop.billing.depositing import Deposit, Depositing
 from shop.billing.domain import Balance
+from shop.billing.paying import pay
 from shop.billing.tables import Entry
 from shop.web.problems import Answer
 
@@ -42,6 +43,10 @@ class BillingDesk:
     async def deposit(self, deposit_id: str, wallet_id: str, amount_minor: int) -> Balance | None:
         """Puts money in, once a deposit id; returns what is in it then, None when there is no such wallet."""
         return await self._service.transact(lambda tx: tables.deposit(tx, deposit_id, wallet_id, amount_minor))
+
+    async def pay(self, payment_id: str, wallet_id: str, amount_minor: int) -> bool | None:
+        """Takes money out, once a payment id; False when the wallet is too small, None when there is no such wallet."""
+        return await self._service.transact(lambda tx: pay(tx, payment_id, wallet_id, amount_minor))
 
     async def deposit_once(self, key: KeyScope, wallet_id: str, amount_minor: int) -> Answer:
         """Puts money in, once an idempotency key: 201 with a `Deposit`, or 404. Raises `KeyReused`, `KeyInUse`."""

@@ -55,6 +55,13 @@ def hold(known: Hold | None, asked: Hold, free_minor: int) -> Verdict:
     return Verdict.DONE if taken and known[:2] == asked[:2] else Verdict.GONE
 
 
+def pay(known: Hold | None, asked: Hold, free_minor: int) -> Verdict:
+    """`asked` is captured at once; `known` is the hold of the same id."""
+    if known is None:
+        return hold(None, asked, free_minor)
+    return Verdict.DONE if known == asked else Verdict.GONE
+
+
 def capture(state: HoldState | None) -> Verdict:
     match state:
         case HoldState.HELD:

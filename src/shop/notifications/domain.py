@@ -21,5 +21,21 @@ def paid_in(amount_minor: int, balance_minor: int) -> str:
     return f"{_shown(amount_minor)} was paid into your wallet; it holds {_shown(balance_minor)} now."
 
 
+def paid_out(amount_minor: int, balance_minor: int) -> str:
+    """
+    >>> paid_out(4890, 5130)
+    '48.90 was paid out of your wallet; it holds 51.30 now.'
+    """
+    return f"{_shown(amount_minor)} was paid out of your wallet; it holds {_shown(balance_minor)} now."
+
+
+def refused(amount_minor: int, balance_minor: int) -> str:
+    """
+    >>> refused(14890, 5130)
+    'Your wallet is too small to pay 148.90; it holds 51.30.'
+    """
+    return f"Your wallet is too small to pay {_shown(amount_minor)}; it holds {_shown(balance_minor)}."
+
+
 def _shown(minor: int) -> str:
     return f"{minor // 100}.{minor % 100:02}"

@@ -6,9 +6,9 @@ A wallet has the id of its user. Who has left no address is told nothing.
 from collections.abc import Sequence
 
 from amends import Participant, Tx
-from shop.billing.contract import MoneyPaidIn, WalletIsOpen
+from shop.billing.contract import MoneyPaidIn, MoneyPaidOut, PaymentRefused, WalletIsOpen
 from shop.notifications.contract import ContactNoted, NoteContact, Notified, Notify
-from shop.notifications.domain import Notification, paid_in
+from shop.notifications.domain import Notification, paid_in, paid_out, refused
 from shop.notifications.tables import contact_of, insert_notifications, note_contact
 
 notifications = Participant("notifications")
@@ -37,6 +37,18 @@ async def hear_of_wallet(tx: Tx, event: WalletIsOpen) -> None:
 async def hear_of_money(tx: Tx, event: MoneyPaidIn) -> None:
     message = paid_in(event.amount_minor, event.balance_minor)
     await _tell(tx, f"{event.deposit_id}/paid-in", event.wallet_id, message)
+
+
+@notifications.hears(MoneyPaidOut)
+async def hear_of_payment(tx: Tx, event: MoneyPaidOut) -> None:
+    message = paid_out(event.amount_minor, event.balance_minor)
+    await _tell(tx, f"{event.payment_id}/paid-out", event.wallet_id, message)
+
+
+@notifications.hears(PaymentRefused)
+async def hear_of_refusal(tx: Tx, event: PaymentRefused) -> None:
+    message = refused(event.amount_minor, event.balance_minor)
+    await _tell(tx, f"{event.payment_id}/refused", event.wallet_id, message)
 
 
 async def _tell(tx: Tx, id: str, user_id: str, message: str) -> None:

@@ -1,7 +1,7 @@
 """What happens to a wallet reaches the user who left an address, once, in order."""
 
 from amends.messages import Envelope, Event, Kind, MessageId, encode, type_name
-from shop.billing.contract import MoneyPaidIn, WalletIsOpen
+from shop.billing.contract import MoneyPaidIn, MoneyPaidOut, PaymentRefused, WalletIsOpen
 from shop.notifications.contract import NoteContact
 from shop.notifications.tables import of_user
 from tests.shop.conftest import AskedRoom
@@ -38,6 +38,16 @@ async def test_user_is_told_of_the_wallet_and_of_the_money(notifications: AskedR
     assert await messages(notifications) == [
         ("ann@shop.example", "Your wallet is open."),
         ("ann@shop.example", "100.20 was paid into your wallet; it holds 100.20 now."),
+    ]
+
+
+async def test_user_is_told_of_a_payment_and_of_one_that_was_refused(notifications: AskedRoom) -> None:
+    await notifications.ask(NoteContact("ann", "ann@shop.example"))
+    paid, refused = MoneyPaidOut("ann", "p1", 4890, 5130), PaymentRefused("ann", "p2", 14890, 5130)
+    await hear(notifications, told(paid, "e1"), told(refused, "e2"))
+    assert [text for _, text in await messages(notifications)] == [
+        "48.90 was paid out of your wallet; it holds 51.30 now.",
+        "Your wallet is too small to pay 148.90; it holds 51.30.",
     ]
 
 
