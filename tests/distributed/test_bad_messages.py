@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from amends.adapters.kafka.records import KAFKA
 from amends.messages import Envelope, Kind, MessageId
 from shop.desks import COORDINATING
+from shop.payments.gateway_wire import APPROVED
 from shop.serving import ADDRESSES, TOPICS
 from tests.distributed.metrics import told
 from tests.distributed.rest import at_rest, troubles
@@ -45,13 +46,27 @@ class Record(NamedTuple):
     value: bytes | None
 
 
+class Placed(NamedTuple):
+    """A record, and its place."""
+
+    topic: str
+    partition: int
+    record: Record
+
+
 Made = Callable[[str, str], Record]
 
 
 def envelope(topic: str, name: str, payload: bytes, **more: object) -> Record:
     """Well-formed, but for what `more` says; in a saga that nobody knows."""
     kind = Kind.REPLY if topic in COORDINATORS else Kind.EVENT if topic in TOPICS else Kind.COMMAND
-    known = {"type": TYPE[topic], "key": name, "saga": f"ghost {name}", "step": "" if kind is Kind.EVENT else "haunt"}
+    known = {
+        "type": TYPE[topic],
+        "key": name,
+        "saga": f"ghost {name}",
+        "step": "" if kind is Kind.EVENT else "haunt",
+        "sender": "ghost",
+    }
     made = Envelope(
         id=MessageId(name),
         kind=kind,
@@ -82,22 +97,13 @@ UNFIT: dict[str, Made] = {
     "not UTF-8": lambda topic, name: envelope(topic, name, b'{"order_id":"\xff"}'),
     "another body": lambda topic, name: envelope(topic, name, b'[{"order_id":5}]'),
     "another type": lambda topic, name: envelope(topic, name, b"{}", type="Nonsense"),
-    "large": lambda topic, name: envelope(topic, name, b'{"order_id":"' + b"x" * LARGE + b'"}'),
+    "large": lambda topic, name: envelope(topic, name, b'["' + b"x" * LARGE + b'"]'),
 }
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def producer(shop: RunningShop) -> AsyncIterator[Producer]:
     yield Producer({"bootstrap.servers": shop.servers.kafka.bootstrap, "message.max.bytes": 1_000_000, "log_level": 0})
-
-
-async def send(shop: RunningShop, producer: Producer, records: dict[str, list[Record]]) -> None:
-    """Each into every partition of its topic."""
-    for topic, each in records.items():
-        for partition in range(shop.servers.options.partitions):
-            for record in each:
-                producer.produce(topic, record.value, record.key, partition, headers=record.headers)
-    assert await asyncio.to_thread(producer.flush, 30) == 0
 
 
 async def parked(shop: RunningShop) -> Counter[str]:
@@ -128,15 +134,15 @@ async def are_parked(shop: RunningShop, wanted: Counter[str]) -> None:
     shop.known |= await troubles(shop)
 
 
-async def orders_go_on(shop: RunningShop, operator: Operator, name: str, wanted: Counter[str]) -> None:
-    """Some in every partition; what is `wanted` is parked, and nothing else."""
-    await are_parked(shop, wanted)
+async def orders_go_on(shop: RunningShop, operator: Operator, name: str) -> None:
+    """Some in every partition, by wallet and by card."""
     await operator.put_product("vase", 100, 10**6)
     await operator.put_slot(SLOT, 10**6)
     [buyer] = await buyers(shop, 1, 10**6, name)
-    orders = [buyer.ask("POST", "/api/orders", order_of("vase", SLOT), key=str(n), prefer="wait=30") for n in range(40)]
-    answers = await asyncio.gather(*orders)
-    assert Counter((each.status, each.json()["status"]) for each in answers) == {(201, "approved"): 40}
+    orders = [order_of("vase", SLOT, 1, pay_with) for pay_with in ("wallet", f"card:{APPROVED}")] * 20
+    placing = [buyer.ask("POST", "/api/orders", each, key=str(n), prefer="wait=30") for n, each in enumerate(orders)]
+    answers = await asyncio.gather(*placing)
+    assert Counter((each.status, each.json()["status"]) for each in answers) == {(201, "approved"): len(orders)}
     await at_rest(shop)
     await operator.check()
 
@@ -151,54 +157,64 @@ async def test_everything_that_was_ever_sent_comes_again_and_changes_nothing(
     shop: RunningShop, operator: Operator, producer: Producer
 ) -> None:
     """Here, before anything that is parked once a place."""
-    before = await parked(shop)
-    await orders_go_on(shop, operator, "once", before)
+    await orders_go_on(shop, operator, "once")
     figures = await operator.check()
     told_before = await shop.value("notifications", "select count(*) from notifications")
-    await send_again(shop, producer)
+    await send(producer, await asyncio.to_thread(everything, shop))
     await at_rest(shop)
     assert await operator.check() == figures
     assert await shop.value("notifications", "select count(*) from notifications") == told_before
-    await orders_go_on(shop, operator, "again", before)
+    await orders_go_on(shop, operator, "again")
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-async def test_record_that_cannot_be_read_is_parked_and_told(
-    shop: RunningShop, operator: Operator, producer: Producer, what: str
-) -> None:
+async def test_record_that_cannot_be_read_is_parked_and_told(shop: RunningShop, producer: Producer, what: str) -> None:
     before, heard = await parked(shop), await signals(shop)
-    await send(shop, producer, {topic: [UNREADABLE[what](topic, f"{topic} {what}")] for topic in ROOM_OF})
+    await send(producer, everywhere(shop, {topic: UNREADABLE[what](topic, f"{topic} {what}") for topic in ROOM_OF}))
     wanted = before + Counter(dict.fromkeys(ROOM_OF, shop.servers.options.partitions))
-    await orders_go_on(shop, operator, f"unreadable-{what}".replace(" ", "-"), wanted)
+    await are_parked(shop, wanted)
     fresh = await signals(shop) - heard
     assert fresh["message.parked"] == fresh["message.undecodable"] == wanted.total() - before.total()
 
 
 @pytest.mark.parametrize("what", UNFIT)
-async def test_message_that_nobody_can_handle_is_parked_once(
-    shop: RunningShop, operator: Operator, producer: Producer, what: str
-) -> None:
+async def test_message_that_nobody_can_handle_is_parked_once(shop: RunningShop, producer: Producer, what: str) -> None:
     """Copies of it, in other partitions, are the same message. To a coordinator it is nobody's answer."""
     before = await parked(shop)
-    await send(shop, producer, {topic: [UNFIT[what](topic, f"{topic} {what}")] for topic in ROOM_OF})
+    await send(producer, everywhere(shop, {topic: UNFIT[what](topic, f"{topic} {what}") for topic in ROOM_OF}))
     rooms = [topic for topic in ROOM_OF if topic not in COORDINATORS]
-    await orders_go_on(shop, operator, f"unfit-{what}".replace(" ", "-"), before + Counter(dict.fromkeys(rooms, 1)))
+    await are_parked(shop, before + Counter(dict.fromkeys(rooms, 1)))
+
+
+async def test_orders_go_on_behind_all_that(shop: RunningShop, operator: Operator) -> None:
+    before = await parked(shop)
+    await orders_go_on(shop, operator, "behind")
+    assert await parked(shop) == before
 
 
 async def test_command_of_a_coordinator_that_was_replaced_is_dropped(
     shop: RunningShop, operator: Operator, producer: Producer
 ) -> None:
+    """Every room has heard of newer ones by now."""
     before, heard = await parked(shop), await signals(shop)
     rooms = [topic for topic in ADDRESSES if topic not in COORDINATORS]
-    await orders_go_on(shop, operator, "replaced-before", before)
-    stale = {room: [envelope(room, f"stale {room}", b"{}", sender="orders.coordinator", epoch=0)] for room in rooms}
-    await send(shop, producer, stale)
+    stale = {room: await stale_command(shop, room) for room in rooms}
+    await send(producer, everywhere(shop, stale))
 
     async def are_dropped() -> bool:
         return (await signals(shop))["participant.fenced"] - heard["participant.fenced"] >= len(rooms)
 
     await eventually(are_dropped)
-    await orders_go_on(shop, operator, "replaced-after", before)
+    await orders_go_on(shop, operator, "replaced")
+    assert await parked(shop) == before
+
+
+async def stale_command(shop: RunningShop, room: str) -> Record:
+    """Of an epoch before the newest that the room has seen."""
+    newest = "select coordinator, epoch from epochs where coordinator like 'orders.coordinator/%' limit 1"
+    [(coordinator, epoch)] = await shop.rows(room, newest)
+    sender, _, shard = coordinator.partition("/")
+    return envelope(room, f"stale {room}", b"{}", sender=sender, shard=int(shard), epoch=epoch - 1)
 
 
 async def test_parked_messages_are_listed_from_outside(shop: RunningShop) -> None:
@@ -209,17 +225,32 @@ async def test_parked_messages_are_listed_from_outside(shop: RunningShop) -> Non
     assert all(each["error"] for each in listed)
 
 
-async def send_again(shop: RunningShop, producer: Producer) -> None:
-    """Every record of every topic, as it is, where it is."""
-    consumer = Consumer({"bootstrap.servers": shop.servers.kafka.bootstrap, "group.id": "tests", "log_level": 0})
+def everything(shop: RunningShop) -> Iterable[Placed]:
+    """Every record of every topic, and where it is."""
+    settings = {"bootstrap.servers": shop.servers.kafka.bootstrap, "group.id": "tests", "log_level": 0}
+    consumer = Consumer(settings | {"enable.partition.eof": True})
     places = [TopicPartition(topic, each, 0) for topic in ROOM_OF for each in range(shop.servers.options.partitions)]
-    ends = {place: await asyncio.to_thread(consumer.get_watermark_offsets, place, 10) for place in places}
     consumer.assign(places)
-    left = sum(end for _, end in ends.values())
-    while left and (batch := await asyncio.to_thread(consumer.consume, min(left, 500), 10)):
-        for each in batch:
-            topic, partition = each.topic() or "", each.partition() or 0
-            producer.produce(topic, each.value(), each.key(), partition, headers=each.headers() or [])
-        left -= len(batch)
-    await asyncio.to_thread(consumer.close)
-    assert (left, await asyncio.to_thread(producer.flush, 30)) == (0, 0)
+    found: list[Placed] = []
+    ends = 0
+    while ends < len(places):
+        [message] = consumer.consume(1, 30)
+        if message.error():
+            ends += 1
+        else:
+            record = Record(message.key(), [*(message.headers() or [])], message.value())
+            found.append(Placed(message.topic() or "", message.partition() or 0, record))
+    consumer.close()
+    return found
+
+
+def everywhere(shop: RunningShop, records: Mapping[str, Record]) -> Iterable[Placed]:
+    """Each in every partition of its topic."""
+    partitions = range(shop.servers.options.partitions)
+    return [Placed(topic, partition, record) for topic, record in records.items() for partition in partitions]
+
+
+async def send(producer: Producer, placed: Iterable[Placed]) -> None:
+    for topic, partition, record in placed:
+        producer.produce(topic, record.value, record.key, partition, headers=record.headers)
+    assert await asyncio.to_thread(producer.flush, 30) == 0
