@@ -7,9 +7,9 @@ from typing import NamedTuple
 from amends.barrier import NOTHING_TO_UNDO, TOMBSTONE, TOO_LATE, Verdict, judge, key_of
 from amends.connections import Tx
 from amends.errors import Conflict, DefinitionError
+from amends.faults import Faults, Replies
 from amends.hops import Handled
 from amends.messages import Done, Envelope, Kind, MessageId, Operation, Outcome, Refusal, encode, type_name
-from amends.outbox import OutboxRelay
 from amends.pages import BarrierKey, BarrierRow
 from amends.participant import Answer, Asked, Call, Handler, Participant
 from amends.ports import Runtime, Storage, Tracer
@@ -28,16 +28,20 @@ class Carried(NamedTuple):
 
 
 class ParticipantHop:
-    """Takes batches of commands and events for one participant."""
+    """Takes batches of commands and events for one participant; `relay` takes its replies, and what is told.
+
+    With `faults` it refuses what they want refused.
+    """
 
     def __init__(
         self,
         participant: Participant,
         storage: Storage,
-        relay: OutboxRelay,
+        relay: Replies,
         runtime: Runtime,
         signals: Signals,
         tracer: Tracer | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.participant = participant
         self._storage = storage
@@ -45,6 +49,7 @@ class ParticipantHop:
         self._runtime = runtime
         self._signals = signals
         self._tracer = tracer or Untraced()
+        self._faults = faults
 
     async def hop(self, batch: Sequence[Envelope]) -> None:
         """Carries the batch out, all of it or nothing; replies leave with the commit."""
@@ -136,7 +141,10 @@ class ParticipantHop:
         for envelope in wave:
             key = key_of(envelope)
             verdict = judge(envelope, seen, tx.now, key)
-            if verdict is Verdict.RUN:
+            if verdict is Verdict.RUN and self._faults is not None and self._faults.refuses(envelope):
+                row = written[key] = _row_of(await self._faults.refuse(tx, envelope))
+                replies.append(self._reply(envelope, row, tx.now))
+            elif verdict is Verdict.RUN:
                 runs.setdefault(envelope.type, []).append((key, envelope))
             elif verdict is not Verdict.SILENCE:
                 row = _without_running(key, verdict, seen, written)

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from amends.connections import Tx
 from amends.coordinator import IN_FLIGHT, Coordinator
+from amends.faults import Faults
 from amends.operator import Operator
 from amends.outbox import OutboxRelay
 from amends.participant import Participant
@@ -31,7 +32,8 @@ class Door(Protocol):
 class Service:
     """Built from its parts; `start` before use, `stop` lets the hops at work finish.
 
-    `doors` are stopped with it, before anything else. Without a `tracer` it makes no spans.
+    `doors` are stopped with it, before anything else. Without a `tracer` it makes no spans; with `faults` its
+    participant does what they say.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Service:
         limit: int = IN_FLIGHT,
         chores: Sequence[Chore] = (),
         tracer: Tracer | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.name = storage.name
         self.storage = storage
@@ -57,12 +60,10 @@ class Service:
         self.operator: Operator | None = None
         self.workers: list[Worker] = []
         self.doors: list[Door] = []
+        self.faults = faults
         self._chores = list(chores)
         if participant is not None:
-            self.hop = ParticipantHop(participant, storage, self.relay, runtime, signals, tracer)
-            self._add_worker(self.hop.hop, transport, participant.name, MOST, None)
-            for topic in participant.topics:
-                self._add_worker(self.hop.hop, transport, topic, MOST, None, group=participant.name)
+            self._take_part(participant, transport, tracer)
         if definitions:
             self._coordinate(definitions, transport, limit, tracer)
         self._ticker = Ticker([*self._chores, self.relay.tidy], runtime, signals)
@@ -95,11 +96,22 @@ class Service:
         for door in self.doors:
             await door.stop()
         self._ticker.stop()
+        if self.faults is not None:
+            await self.faults.stop()
         for worker in self.workers:
             worker.stop()
         for worker in self.workers:
             await worker.stopped()
         await self.storage.close()
+
+    def _take_part(self, participant: Participant, transport: Transport, tracer: Tracer | None) -> None:
+        storage, runtime, signals, faults = self.storage, self.runtime, self.signals, self.faults
+        replies = self.relay if faults is None else faults.replies(self.relay, storage, signals)
+        self.hop = ParticipantHop(participant, storage, replies, runtime, signals, tracer, faults)
+        hop = self.hop.hop if faults is None else faults.around(self.hop.hop, signals)
+        self._add_worker(hop, transport, participant.name, MOST, None)
+        for topic in participant.topics:
+            self._add_worker(hop, transport, topic, MOST, None, group=participant.name)
 
     def _coordinate(
         self, definitions: Sequence[Saga[Any]], transport: Transport, limit: int, tracer: Tracer | None

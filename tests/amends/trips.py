@@ -16,6 +16,7 @@ from amends import begun, compensatable, pivot, retriable, together  # isort: sk
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
+from amends.faults import Faults
 from amends.hops import Observer
 from amends.messages import SagaId
 from amends.pages import Instance, SagaFilter
@@ -149,6 +150,7 @@ class Agency:
         self.signals: list[tuple[str, dict[str, Field]]] = []
         self.observers: list[Observer] = []
         self.tracer: Tracer | None = None
+        self.faults: dict[str, Faults] = {}
         self._faults = transport
         self._limit = limit
 
@@ -177,6 +179,7 @@ class Agency:
             definitions=sagas if name == "trips" else (),
             limit=self._limit,
             tracer=self.tracer,
+            faults=self.faults.get(name),
         )
         await service.start()
         self.services[name] = service
