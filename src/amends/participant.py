@@ -86,6 +86,13 @@ class Participant:
             self.topics.append(event.topic)
         return self._register(event, Call.HEAR)
 
+    def copy(self) -> "Participant":
+        """The same, to which more handlers can be added."""
+        made = Participant(self.name)
+        made.topics = [*self.topics]
+        made._handlers = {**self._handlers}
+        return made
+
     def handler(self, envelope: Envelope) -> Handler:
         """Raises `UnknownMessage`."""
         found = self._handlers.get(envelope.type)

@@ -15,11 +15,12 @@ stand for longer than the saga's `deadline_s` and the retries of its confirmatio
     )
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic
 
 from amends.retry import BEFORE_PIVOT, UNTIL_DONE, Retry
-from amends.saga import Saga, compensatable, decided, retriable, together
+from amends.saga import Group, Saga, Step, compensatable, decided, retriable, together
 from amends.steps import Ask, I, Undo
 
 DECISION = "decide"
@@ -52,8 +53,18 @@ def reservation(
     return Reservation(name, reserve, confirm, cancel, timeout_s, retry, until_done)
 
 
-def tcc(name: str, input: type[I], *parts: Reservation[I], deadline_s: float = 60.0) -> Saga[I]:
-    """A saga that tries all parts, then confirms or cancels them. Raises `DefinitionError` when it can't work."""
+def tcc(
+    name: str,
+    input: type[I],
+    *parts: Reservation[I],
+    before: Sequence[Step[I] | Group[I]] = (),
+    after: Sequence[Step[I] | Group[I]] = (),
+    deadline_s: float = 60.0,
+) -> Saga[I]:
+    """A saga that tries all parts, then confirms or cancels them. Raises `DefinitionError` when it can't work.
+
+    `before` and `after` are the steps around it: what the saga begins with, and what follows the confirmations.
+    """
     tried = [
         compensatable(
             f"try {each.name}",
@@ -69,4 +80,5 @@ def tcc(name: str, input: type[I], *parts: Reservation[I], deadline_s: float = 6
         retriable(f"confirm {each.name}", each.confirm, timeout_s=each.timeout_s, retry=each.until_done)
         for each in parts
     ]
-    return Saga(name, input, together(*tried), decided(DECISION), together(*confirmed), deadline_s=deadline_s)
+    phases = together(*tried), decided(DECISION), together(*confirmed)
+    return Saga(name, input, *before, *phases, *after, deadline_s=deadline_s)

@@ -291,6 +291,19 @@ def test_two_handlers_of_one_command_are_refused_at_import() -> None:
         sums.handles(Add)(add)
 
 
+def test_copy_takes_more_handlers_and_leaves_the_original_as_it_was() -> None:
+    sums, add = Participant("sums"), command(Add("a", 1))
+    copied = sums.copy()
+
+    @copied.handles(Add)
+    async def on_add(tx: Tx, asked: Add) -> Sum:
+        return Sum(0)
+
+    assert copied.handler(add).function is on_add
+    with pytest.raises(UnknownMessage):
+        sums.handler(add)
+
+
 async def test_handler_that_forgets_its_reply_is_named(sums: Sums) -> None:
     with pytest.raises(DefinitionError, match=r"sums\.Forget returned None: return a reply"):
         await sums.hop.hop([command(Forget())])

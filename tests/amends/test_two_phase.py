@@ -7,7 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from amends import Command, DefinitionError, Done, Migration, Participant, Refusal, Saga, Tx, reservation, tcc
+from amends import (
+    Command,
+    DefinitionError,
+    Done,
+    Migration,
+    Participant,
+    Refusal,
+    Saga,
+    Tx,
+    begun,
+    reservation,
+    retriable,
+    tcc,
+)
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.coordinator import Begin
@@ -88,6 +101,18 @@ def by_votes() -> Saga[Wish]:
         Wish,
         voter("hotel", prepare=hold_room, commit=take_room, abort=free_room),
         voter("plane", prepare=hold_seat, commit=take_seat, abort=free_seat),
+    )
+
+
+def by_votes_in_turn() -> Saga[Wish]:
+    return two_phase(
+        "travel",
+        Wish,
+        voter("hotel", prepare=hold_room, commit=take_room, abort=free_room, last=True),
+        voter("plane", prepare=hold_seat, commit=take_seat, abort=free_seat),
+        before=[begun("ask", undo=free_room)],
+        after=[retriable("tell", take_seat)],
+        in_turn=True,
     )
 
 
@@ -173,7 +198,7 @@ class Travel:
         return found
 
 
-@pytest.fixture(params=[by_votes, by_reservations], ids=["two-phase", "tcc"])
+@pytest.fixture(params=[by_votes, by_votes_in_turn, by_reservations], ids=["two-phase", "in-turn", "tcc"])
 async def travel(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Travel]:
     travel = await Travel(tmp_path, request.param()).open()
     yield travel
@@ -189,7 +214,8 @@ async def test_when_all_agree_it_is_settled_everywhere(travel: Travel) -> None:
 async def test_when_one_refuses_nothing_stands_anywhere(travel: Travel) -> None:
     await travel.start(Wish("w", hotel="no"))
     assert await travel.ended() is Status.COMPENSATED
-    assert await travel.seats() == {"hotel": "", "plane": "free"}
+    asked_later = len(travel.saga.groups[1]) == 1 and travel.saga.commit_group > 1
+    assert await travel.seats() == {"hotel": "", "plane": "" if asked_later else "free"}
 
 
 async def test_no_decision_logged_means_none(travel: Travel) -> None:
@@ -219,6 +245,29 @@ def test_decision_is_logged_once_all_are_ready_and_only_then() -> None:
     for saga in (by_votes(), by_reservations()):
         assert [len(group) for group in saga.groups] == [2, 1, 2]
         assert saga.commit_group == 1
+
+
+def test_steps_around_the_phases_voters_in_turn_and_a_last_commit_have_their_places() -> None:
+    saga = by_votes_in_turn()
+    names = [[saga.steps[at].name for at in group] for group in saga.groups]
+    assert names == [
+        ["ask"],
+        ["prepare hotel"],
+        ["prepare plane"],
+        ["decide"],
+        ["commit plane"],
+        ["commit hotel"],
+        ["tell"],
+    ]
+    assert saga.commit_group == 3
+    around = tcc(
+        "travel",
+        Wish,
+        reservation("hotel", reserve=hold_room, confirm=take_room, cancel=free_room),
+        before=[begun("ask", undo=free_room)],
+        after=[retriable("tell", take_seat)],
+    )
+    assert [step.name for step in around.steps] == ["ask", "try hotel", "decide", "confirm hotel", "tell"]
 
 
 def test_definition_that_mixes_up_its_commands_is_refused_by_name() -> None:
