@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from amends.connections import Tx
 from amends.service import Service
+from shop import papers
 from shop.delivery import tables
 from shop.delivery.domain import Put, Slot, has_passed
 from shop.delivery.tables import Booking
@@ -49,3 +50,16 @@ class DeliveryDesk:
             return {slot: await tables.put_slot(tx, calendar, slot, count) for slot, count in sorted(couriers.items())}
 
         return await self._service.transact(put)
+
+    async def paper(self, scope: str, id: str) -> str | None:
+        """What a storefront's client keeps here by hand under an id; None when there is nothing."""
+        async with self._storage.reading() as reader:
+            return await papers.find_paper(reader, scope, id)
+
+    async def put_papers(self, scope: str, written: Mapping[str, str]) -> None:
+        """Keeps new papers, by id, in one transaction."""
+        await self._service.transact(lambda tx: papers.put_papers(tx, scope, written))
+
+    async def change_paper(self, scope: str, id: str, body: str | None) -> bool:
+        """Replaces a paper, or removes it when there is no body; False when there is none."""
+        return await self._service.transact(lambda tx: papers.change_paper(tx, scope, id, body))

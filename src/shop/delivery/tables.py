@@ -10,6 +10,7 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
+from shop import papers
 from shop.delivery.domain import Place, Put, Slot, is_count
 
 MIGRATIONS = (
@@ -62,6 +63,7 @@ MIGRATIONS = (
         "calendars of the future",
         ("alter table calendars add column future_only bigint not null default 0 check (future_only in (0, 1))",),
     ),
+    papers.migration(3),
 )
 
 upsert_calendar = """

@@ -1,6 +1,6 @@
 """What others may ask orders directly: place, look, follow, take back; the catalogue; the numbers of storefronts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +13,7 @@ from amends.messages import SagaId
 from amends.pages import Instance, KeyScope
 from amends.service import Service
 from amends.state import ENDED
+from shop import papers
 from shop.orders import tables
 from shop.orders.cancelling import Cancelling
 from shop.orders.domain import Wrong
@@ -160,6 +161,19 @@ class OrdersDesk:
         """The numbers that storefronts gave to these orders."""
         async with self._storage.reading() as reader:
             return await tables.numbers_of(reader, order_ids)
+
+    async def paper(self, scope: str, id: str) -> str | None:
+        """What a storefront's client keeps here by hand under an id; None when there is nothing."""
+        async with self._storage.reading() as reader:
+            return await papers.find_paper(reader, scope, id)
+
+    async def put_papers(self, scope: str, written: Mapping[str, str]) -> None:
+        """Keeps new papers, by id, in one transaction."""
+        await self._service.transact(lambda tx: papers.put_papers(tx, scope, written))
+
+    async def change_paper(self, scope: str, id: str, body: str | None) -> bool:
+        """Replaces a paper, or removes it when there is no body; False when there is none."""
+        return await self._service.transact(lambda tx: papers.change_paper(tx, scope, id, body))
 
     async def _numbered(self, reader: Reader, rows: Sequence[Row]) -> NumberedOrder | None:
         if not rows:

@@ -8,6 +8,7 @@ import msgspec
 from amends import Migration, Tx
 from amends.connections import Reader, Row
 from amends.errors import Conflict
+from shop import papers
 from shop.orders.domain import Status
 
 MIGRATIONS = (
@@ -69,6 +70,7 @@ MIGRATIONS = (
             "insert into last_numbers (scope, number) select scope, max(number) from order_numbers group by scope",
         ),
     ),
+    papers.migration(3),
 )
 _ORDER = (
     "id, scope, user_id, email, status, reason, items, total_minor, calendar, slot, pay_with, created_at, "

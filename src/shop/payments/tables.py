@@ -6,6 +6,7 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader, Row
 from amends.participant import Asked
+from shop import papers
 from shop.payments.domain import PaymentState, Wish
 
 MIGRATIONS = (
@@ -45,6 +46,7 @@ MIGRATIONS = (
             "where state <> 'answered'",
         ),
     ),
+    papers.migration(2),
 )
 _OPERATION = "o.payment_id, o.nth, o.wish, o.saga, o.step, o.operation, o.attempts, o.card, p.amount_minor, p.state"
 

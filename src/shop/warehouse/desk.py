@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from amends.connections import Tx
 from amends.service import Service
+from shop import papers
 from shop.warehouse import tables
 from shop.warehouse.domain import Put
 
@@ -29,3 +30,20 @@ class WarehouseDesk:
             return {sku: await tables.put_stock(tx, sku, count) for sku, count in sorted(on_hand.items())}
 
         return await self._service.transact(put)
+
+    async def put_unknown(self, skus: Sequence[str]) -> None:
+        """Has as much on hand as there can be of every sku that was never stocked; the others stay as they are."""
+        await self._service.transact(lambda tx: tables.put_unknown(tx, skus))
+
+    async def paper(self, scope: str, id: str) -> str | None:
+        """What a storefront's client keeps here by hand under an id; None when there is nothing."""
+        async with self._storage.reading() as reader:
+            return await papers.find_paper(reader, scope, id)
+
+    async def put_papers(self, scope: str, written: Mapping[str, str]) -> None:
+        """Keeps new papers, by id, in one transaction."""
+        await self._service.transact(lambda tx: papers.put_papers(tx, scope, written))
+
+    async def change_paper(self, scope: str, id: str, body: str | None) -> bool:
+        """Replaces a paper, or removes it when there is no body; False when there is none."""
+        return await self._service.transact(lambda tx: papers.change_paper(tx, scope, id, body))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
-from shop.warehouse.domain import Put, Stock, is_count
+from shop import papers
+from shop.warehouse.domain import MOST_ON_HAND, Put, Stock, is_count
 
 MIGRATIONS = (
     Migration(
@@ -31,6 +32,7 @@ MIGRATIONS = (
             """,
         ),
     ),
+    papers.migration(2),
 )
 
 insert_stock = """
@@ -74,6 +76,11 @@ async def put_stock(tx: Tx, sku: str, on_hand: int) -> Put:
     if await tx.run(insert_stock, (sku, on_hand)):
         return Put.CREATED
     return Put.CHANGED if await tx.run(change_on_hand, (on_hand, sku)) else Put.REFUSED
+
+
+async def put_unknown(tx: Tx, skus: Iterable[str]) -> None:
+    """Has as much on hand as there can be of every sku that was never stocked; the others stay as they are."""
+    await tx.run_many(insert_stock, [(sku, MOST_ON_HAND) for sku in sorted({*skus})])
 
 
 async def stock(reader: Reader, prefix: str = "") -> list[Stock]:

@@ -3,7 +3,15 @@ import pytest
 from amends.errors import Conflict
 from shop.warehouse.contract import ReserveStock, StockLine
 from shop.warehouse.domain import MOST_ON_HAND, Put, Stock
-from shop.warehouse.tables import Reservation, available, change_stock, delete_reservations, put_stock, stock
+from shop.warehouse.tables import (
+    Reservation,
+    available,
+    change_stock,
+    delete_reservations,
+    put_stock,
+    put_unknown,
+    stock,
+)
 from tests.shop.conftest import AskedRoom
 
 
@@ -29,6 +37,12 @@ async def test_stock_cannot_be_set_below_what_is_reserved(warehouse: AskedRoom) 
 async def test_stock_of_no_count_is_an_error(warehouse: AskedRoom, on_hand: int) -> None:
     with pytest.raises(ValueError, match="apple"):
         await warehouse.do(put_stock, "apple", on_hand)
+
+
+async def test_only_what_was_never_stocked_is_stocked_on_first_sight(warehouse: AskedRoom) -> None:
+    await warehouse.do(put_stock, "fig", 0)
+    await warehouse.do(put_unknown, ["pear", "apple", "fig", "pear"])
+    assert await warehouse.see(stock) == [Stock("apple", 10, 4), Stock("fig", 0, 0), Stock("pear", MOST_ON_HAND, 0)]
 
 
 async def test_stock_is_listed_by_the_beginning_of_its_sku(warehouse: AskedRoom) -> None:
