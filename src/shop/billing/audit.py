@@ -1,4 +1,4 @@
-"""Is billing consistent? Balances against the ledger, held money against holds."""
+"""Is billing consistent? Balances against the ledger, held money against holds, refunds against payments."""
 
 from amends.audit import Finding, Readers
 from amends.connections import Reader
@@ -27,6 +27,20 @@ from accounts
 where kind = 'wallet' and (balance_minor < held_minor or held_minor < 0)
 order by id
 """
+find_wrong_refundable = """
+select account, sum(amount_minor)
+from (
+    select account, amount_minor from refundable
+    union all
+    select account, case kind when 'capture' then -amount_minor when 'refund' then amount_minor else 0 end
+    from transactions join transfers on id = transfer
+    where by_hand = 1
+) sums
+group by account
+having sum(amount_minor) <> 0
+order by account
+"""
+count_refundable = "select count(*), coalesce(sum(amount_minor), 0) from refundable"
 sum_accounts = """
 select count(*), coalesce(sum(balance_minor), 0), coalesce(sum(held_minor), 0) from accounts
 """
@@ -39,7 +53,8 @@ select count(*), coalesce(sum(case when state = 'held' then 1 else 0 end), 0) fr
 async def audit(readers: Readers) -> list[Finding]:
     """What has to hold inside billing."""
     reader = readers["billing"]
-    return [await _balances(reader), await _held(reader), await _zero(reader), await _overdrawn(reader)]
+    checks = (_balances, _held, _zero, _overdrawn, _refundable)
+    return [await check(reader) for check in checks]
 
 
 async def _balances(reader: Reader) -> Finding:
@@ -73,3 +88,11 @@ async def _overdrawn(reader: Reader) -> Finding:
     _, _, held = (await reader.fetch(sum_accounts))[0]
     shown = ", ".join(f"{id} has {balance} and holds {held}" for id, balance, held in wrong[:_SHOWN])
     return Finding("billing: no wallet is overdrawn", not wrong, {"held_minor": int(held), "wrong": len(wrong)}, shown)
+
+
+async def _refundable(reader: Reader) -> Finding:
+    wrong = await reader.fetch(find_wrong_refundable)
+    accounts, refundable = (await reader.fetch(count_refundable))[0]
+    shown = ", ".join(f"{id} may take {more} more back than it paid" for id, more in wrong[:_SHOWN])
+    figures = {"accounts": accounts, "refundable_minor": int(refundable), "wrong": len(wrong)}
+    return Finding("billing: what may be refunded by hand was paid by hand", not wrong, figures, shown)

@@ -34,6 +34,32 @@ class RefundMoney(BillingCommand):
     hold_id: str
 
 
+class FindWallet(BillingCommand):
+    """Asks whether there is such a wallet."""
+
+    wallet_id: str
+
+
+class LeaveWallet(BillingCommand):
+    """Undoes `FindWallet`, which has changed nothing."""
+
+    wallet_id: str
+
+
+class TakeMoney(BillingCommand):
+    """A payment: takes money off a wallet at once. Its id is one of a hold, and its owner sees it under a number."""
+
+    payment_id: str
+    wallet_id: str
+    amount_minor: int
+
+
+class ReturnMoney(BillingCommand):
+    """Gives a payment back, if there was one."""
+
+    payment_id: str
+
+
 class WalletOpened(Reply): ...
 
 
@@ -49,7 +75,22 @@ class MoneyCaptured(Reply): ...
 class MoneyRefunded(Reply): ...
 
 
+class WalletFound(Reply): ...
+
+
+class WalletLeft(Reply): ...
+
+
+class MoneyTaken(Reply): ...
+
+
+class MoneyReturned(Reply): ...
+
+
 class InsufficientFunds(Refusal): ...
+
+
+class NoSuchWallet(Refusal): ...
 
 
 class HoldGone(Refusal):

@@ -3,14 +3,26 @@
 from amends.connections import Tx
 from amends.pages import KeyScope
 from amends.service import Service
-from shop.billing import tables
+from shop.billing import tables, transactions
 from shop.billing.depositing import Deposit, Depositing
-from shop.billing.domain import Balance
+from shop.billing.domain import Balance, Hold, HoldState, TransactionKind, Verdict
 from shop.billing.paying import pay
 from shop.billing.tables import Entry
+from shop.billing.transacting import transact
+from shop.billing.transactions import Transaction
 from shop.web.problems import Answer
 
-__all__ = ["Balance", "BillingDesk", "Deposit", "Entry"]
+__all__ = [
+    "Balance",
+    "BillingDesk",
+    "Deposit",
+    "Entry",
+    "Hold",
+    "HoldState",
+    "Transaction",
+    "TransactionKind",
+    "Verdict",
+]
 
 
 class BillingDesk:
@@ -51,3 +63,22 @@ class BillingDesk:
     async def deposit_once(self, key: KeyScope, wallet_id: str, amount_minor: int) -> Answer:
         """Puts money in, once an idempotency key: 201 with a `Deposit`, or 404. Raises `KeyReused`, `KeyInUse`."""
         return await self._depositing.put(key, wallet_id, amount_minor)
+
+    async def transact(
+        self, transaction_id: str, wallet_id: str, kind: TransactionKind, amount_minor: int
+    ) -> Transaction | Verdict:
+        """Pays in, pays, or takes a payment by hand back, once a transaction id. Raises `KeyReused`.
+
+        `GONE`: there is no such wallet; `SHORT`: there is not that much in it, or was not paid by hand.
+        """
+        return await self._service.transact(lambda tx: transact(tx, transaction_id, wallet_id, kind, amount_minor))
+
+    async def transactions(self, wallet_id: str, limit: int, before: int | None = None) -> list[Transaction]:
+        """The wallet's numbered transfers, newest first; `before` is the number of the last one seen."""
+        async with self._storage.reading() as reader:
+            return await transactions.transactions(reader, wallet_id, limit, before)
+
+    async def hold(self, hold_id: str) -> Hold | None:
+        """A hold or a payment as it stands."""
+        async with self._storage.reading() as reader:
+            return (await tables.find_holds(reader, [hold_id])).get(hold_id)

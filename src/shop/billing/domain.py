@@ -1,10 +1,12 @@
 """Rules of wallets and holds. Amounts are in minor units.
 
-A hold is made once and moves once, or twice when captured money is given back:
+A hold is made once and moves once, or twice when captured money is given back. A payment is a hold that is captured as
+it is made:
 
           hold           capture             refund
     (none) ───▶ held ─────────────▶ captured ───────▶ refunded
-                 └──release──▶ released
+      │          └──release──▶ released  ▲
+      └───────────────pay────────────────┘
 """
 
 from collections.abc import Iterable
@@ -19,6 +21,14 @@ class HoldState(StrEnum):
     CAPTURED = "captured"
     RELEASED = "released"
     REFUNDED = "refunded"
+
+
+class TransactionKind(StrEnum):
+    """What a transfer is: money put in, taken off, or given back."""
+
+    DEPOSIT = "deposit"
+    CAPTURE = "capture"
+    REFUND = "refund"
 
 
 class Balance(NamedTuple):
@@ -94,6 +104,19 @@ def refund(state: HoldState | None) -> Verdict:
         case HoldState.REFUNDED:
             return Verdict.DONE
         case HoldState.HELD | HoldState.RELEASED | None:
+            return Verdict.GONE
+        case _:
+            assert_never(state)
+
+
+def give_back(state: HoldState | None) -> Verdict:
+    """What was never paid needs no refund; held money is released instead."""
+    match state:
+        case HoldState.CAPTURED:
+            return Verdict.DO
+        case HoldState.REFUNDED | HoldState.RELEASED | None:
+            return Verdict.DONE
+        case HoldState.HELD:
             return Verdict.GONE
         case _:
             assert_never(state)

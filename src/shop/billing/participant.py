@@ -1,21 +1,30 @@
 """What billing does when it is asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from amends import Participant, Refusal, Reply, Tx
 from shop.billing import domain
 from shop.billing.contract import (
     CaptureMoney,
+    FindWallet,
     HoldGone,
     HoldMoney,
     InsufficientFunds,
+    LeaveWallet,
     MoneyCaptured,
     MoneyHeld,
     MoneyRefunded,
     MoneyReleased,
+    MoneyReturned,
+    MoneyTaken,
+    NoSuchWallet,
     OpenWallet,
     RefundMoney,
     ReleaseMoney,
+    ReturnMoney,
+    TakeMoney,
+    WalletFound,
+    WalletLeft,
     WalletOpened,
 )
 from shop.billing.domain import Balance, Hold, HoldState, Verdict, totals
@@ -29,12 +38,15 @@ from shop.billing.tables import (
     insert_transfers,
     lock_free,
     open_wallet,
+    wallet,
 )
+from shop.billing.transactions import number_transfers
 
 billing = Participant("billing")
 
 Answers = list[Reply | Refusal]
 Rule = Callable[[HoldState | None], Verdict]
+Making = Callable[[Hold | None, Hold, int], Verdict]
 
 _REFUSALS = {Verdict.GONE: HoldGone(), Verdict.SHORT: InsufficientFunds()}
 
@@ -45,16 +57,44 @@ async def open_one(tx: Tx, command: OpenWallet) -> WalletOpened:
     return WalletOpened()
 
 
+@billing.handles(FindWallet)
+async def find_one(tx: Tx, command: FindWallet) -> WalletFound | NoSuchWallet:
+    return NoSuchWallet() if await wallet(tx, command.wallet_id) is None else WalletFound()
+
+
+@billing.handles(LeaveWallet)
+async def leave_one(_: Tx, __: LeaveWallet) -> WalletLeft:
+    return WalletLeft()
+
+
 @billing.handles_many(HoldMoney)
 async def hold_money(tx: Tx, commands: Sequence[HoldMoney]) -> Answers:
-    holds = await find_holds(tx, [each.hold_id for each in commands])
-    free = await lock_free(tx, [each.wallet_id for each in commands])
-    fresh: dict[str, Hold] = {}
-    verdicts = [_hold(each, holds, free, fresh) for each in commands]
+    asked = [(each.hold_id, Hold(each.wallet_id, each.amount_minor, HoldState.HELD)) for each in commands]
+    verdicts, fresh = await _make(tx, asked, domain.hold)
     if fresh:
-        await insert_holds(tx, fresh)
         await change_accounts(tx, {id: Balance(0, total) for id, total in totals(fresh.values()).items()})
     return _answers(verdicts, MoneyHeld())
+
+
+@billing.handles_many(TakeMoney)
+async def take_money(tx: Tx, commands: Sequence[TakeMoney]) -> Answers:
+    asked = [(each.payment_id, Hold(each.wallet_id, each.amount_minor, HoldState.CAPTURED)) for each in commands]
+    verdicts, taken = await _make(tx, asked, domain.pay)
+    if taken:
+        sums = totals(taken.values())
+        changes = {id: Balance(-total, 0) for id, total in sums.items()}
+        await change_accounts(tx, {**changes, REVENUE: Balance(sum(sums.values()), 0)})
+        await _record(tx, [_captured(id, hold, tx.now) for id, hold in taken.items()], taken.values())
+    return _answers(verdicts, MoneyTaken())
+
+
+@billing.handles_many(ReturnMoney)
+async def return_money(tx: Tx, commands: Sequence[ReturnMoney]) -> Answers:
+    verdicts, returned = await _move(tx, [each.payment_id for each in commands], domain.give_back, HoldState.REFUNDED)
+    if returned:
+        await _pay_back(tx, returned)
+        await _record(tx, [_refunded(id, hold, tx.now) for id, hold in returned.items()], returned.values())
+    return _answers(verdicts, MoneyReturned())
 
 
 @billing.handles_many(CaptureMoney)
@@ -80,22 +120,37 @@ async def release_money(tx: Tx, commands: Sequence[ReleaseMoney]) -> Answers:
 async def refund_money(tx: Tx, commands: Sequence[RefundMoney]) -> Answers:
     verdicts, moved = await _move(tx, [each.hold_id for each in commands], domain.refund, HoldState.REFUNDED)
     if moved:
-        sums = totals(moved.values())
-        changes = {id: Balance(total, 0) for id, total in sums.items()}
-        await change_accounts(tx, {**changes, REVENUE: Balance(-sum(sums.values()), 0)})
+        await _pay_back(tx, moved)
         await insert_transfers(tx, [_refunded(id, hold, tx.now) for id, hold in moved.items()])
     return _answers(verdicts, MoneyRefunded())
 
 
-def _hold(command: HoldMoney, holds: dict[str, Hold], free: dict[str, int], fresh: dict[str, Hold]) -> Verdict:
-    """Decides, and notes the effect for the commands behind this one."""
-    id, wallet_id = command.hold_id, command.wallet_id
-    asked = Hold(wallet_id, command.amount_minor, HoldState.HELD)
-    verdict = domain.hold(holds.get(id), asked, free.get(wallet_id, 0))
-    if verdict is Verdict.DO:
-        holds[id] = fresh[id] = asked
-        free[wallet_id] -= asked.amount_minor
-    return verdict
+async def _make(tx: Tx, asked: Sequence[tuple[str, Hold]], rule: Making) -> tuple[list[Verdict], dict[str, Hold]]:
+    """Makes those holds that the rule lets; what one takes, those behind it don't have."""
+    holds = await find_holds(tx, [id for id, _ in asked])
+    free = await lock_free(tx, [hold.wallet_id for _, hold in asked])
+    verdicts: list[Verdict] = []
+    fresh: dict[str, Hold] = {}
+    for id, hold in asked:
+        verdicts.append(rule(holds.get(id), hold, free.get(hold.wallet_id, 0)))
+        if verdicts[-1] is Verdict.DO:
+            holds[id] = fresh[id] = hold
+            free[hold.wallet_id] -= hold.amount_minor
+    await insert_holds(tx, fresh)
+    return verdicts, fresh
+
+
+async def _pay_back(tx: Tx, captured: Mapping[str, Hold]) -> None:
+    sums = totals(captured.values())
+    changes = {id: Balance(total, 0) for id, total in sums.items()}
+    await change_accounts(tx, {**changes, REVENUE: Balance(-sum(sums.values()), 0)})
+
+
+async def _record(tx: Tx, transfers: Sequence[Transfer], holds: Iterable[Hold]) -> None:
+    """Into the ledger, under numbers."""
+    await insert_transfers(tx, transfers)
+    ids = (transfer.id for transfer in transfers)
+    await number_transfers(tx, {id: hold.wallet_id for id, hold in zip(ids, holds, strict=True)})
 
 
 async def _move(tx: Tx, ids: Sequence[str], rule: Rule, after: HoldState) -> tuple[list[Verdict], dict[str, Hold]]:

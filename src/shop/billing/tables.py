@@ -11,6 +11,7 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
+from shop.billing import transactions
 from shop.billing.contract import MoneyPaidIn, WalletIsOpen
 from shop.billing.domain import Balance, Hold, HoldState, is_amount
 
@@ -67,6 +68,7 @@ MIGRATIONS = (
             """,
         ),
     ),
+    transactions.MIGRATION,
 )
 
 insert_wallet = """
