@@ -23,10 +23,41 @@ class ReleaseStock(WarehouseCommand):
     order_id: str
 
 
+class HoldStock(WarehouseCommand):
+    """Reserves what has still to be confirmed; after `stands_s` seconds without that it is released, 0: never."""
+
+    order_id: str
+    lines: tuple[StockLine, ...]
+    stands_s: float = 0.0
+
+
+class ConfirmStock(WarehouseCommand):
+    order_id: str
+
+
+class DropStock(WarehouseCommand):
+    """Releases what was held and not confirmed."""
+
+    order_id: str
+
+
 class StockReserved(Reply): ...
 
 
 class StockReleased(Reply): ...
 
 
+class StockHeld(Reply): ...
+
+
+class StockConfirmed(Reply): ...
+
+
+class StockDropped(Reply): ...
+
+
 class OutOfStock(Refusal): ...
+
+
+class StockGone(Refusal):
+    """Too late: what was held has been released."""

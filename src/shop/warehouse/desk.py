@@ -47,3 +47,7 @@ class WarehouseDesk:
     async def change_paper(self, scope: str, id: str, body: str | None) -> bool:
         """Replaces a paper, or removes it when there is no body; False when there is none."""
         return await self._service.transact(lambda tx: papers.change_paper(tx, scope, id, body))
+
+    async def stock_new(self, on_hand: Mapping[str, int]) -> int:
+        """Stocks the skus that are not known yet, in one transaction; returns how many."""
+        return await self._service.transact(lambda tx: tables.stock_new(tx, on_hand))

@@ -7,6 +7,7 @@ from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
 from shop import papers
+from shop.warehouse import held
 from shop.warehouse.domain import MOST_ON_HAND, Put, Stock, is_count
 
 MIGRATIONS = (
@@ -33,6 +34,7 @@ MIGRATIONS = (
         ),
     ),
     papers.migration(2),
+    held.MIGRATION,
 )
 
 insert_stock = """
@@ -81,6 +83,14 @@ async def put_stock(tx: Tx, sku: str, on_hand: int) -> Put:
 async def put_unknown(tx: Tx, skus: Iterable[str]) -> None:
     """Has as much on hand as there can be of every sku that was never stocked; the others stay as they are."""
     await tx.run_many(insert_stock, [(sku, MOST_ON_HAND) for sku in sorted({*skus})])
+
+
+async def stock_new(tx: Tx, on_hand: Mapping[str, int]) -> int:
+    """Stocks the skus that are not known yet; returns how many. Raises `ValueError` unless 0 <= on_hand <= 10**12."""
+    for sku, count in on_hand.items():
+        if not is_count(count):
+            raise ValueError(f"stock of {sku!r}: {count} is no count: it has to be from 0 to 10**12")
+    return await tx.run_many(insert_stock, sorted(on_hand.items()))
 
 
 async def stock(reader: Reader, prefix: str = "") -> list[Stock]:

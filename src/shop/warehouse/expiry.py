@@ -1,0 +1,20 @@
+"""Releases what was held and not confirmed in time."""
+
+from amends.service import Service
+from shop.warehouse.held import expired
+from shop.warehouse.participant import drop
+
+_AT_ONCE = 500
+
+
+class Expiry:
+    """A chore of the warehouse."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def sweep(self) -> int:
+        """Releases the orders whose time has come, some at a time; returns how many."""
+        async with self._service.storage.reading() as reader:
+            due = await expired(reader, self._service.runtime.now(), _AT_ONCE)
+        return await self._service.transact(lambda tx: drop(tx, due)) if due else 0
