@@ -1,18 +1,19 @@
 """Joining and signing in."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from amends.connections import Tx
 from amends.coordinator import Begin
 from amends.messages import SagaId
 from amends.pages import Instance
+from amends.ports import Signal
 from amends.service import Service
 from amends.state import ENDED, Status
 from shop.users.domain import Customer, User, is_email
 from shop.users.passwords import Passwords
 from shop.users.sagas import NewUser, open_wallet
-from shop.users.tables import add_customer, add_user, find_by_email
+from shop.users.tables import add_customer, add_user, customer_of_user, find_by_email, find_user
 from shop.web import Problem, Rates
 from shop.web.traces import TRACEPARENT
 
@@ -40,22 +41,39 @@ class Accounts:
         user = User(self._coordinator.new_id(), email, name)
         await self._refuse_taken(email)
         hashed = await self._passwords.hash(password)
-        async with self._opened(user.id):
+        with self._watched(user.id) as opened:
             await self._add(user, hashed)
+            await self._runtime.within(WALLET_WAIT_S, opened.wait())
         return user
 
     async def enroll(self, scope: str, name: str, email: str, user_id: str = "") -> Customer:
-        """A new customer of a storefront, with the wallet opened or about to be. Raises `Unavailable`."""
+        """A new customer of a storefront, with the wallet opened or about to be. Raises `Unavailable`.
+
+        A user is one customer of a storefront: the one that there is, if there is one.
+        """
         new = Customer(self._coordinator.new_id(), scope, 0, name, email, user_id)
 
         async def add(tx: Tx) -> Customer:
+            known = await customer_of_user(tx, scope, user_id) if user_id else None
+            if known is not None:
+                return known
             added = await add_customer(tx, new)
             begin = Begin(SagaId(new.id), NewUser(new.id, email), TRACEPARENT.get())
             await self._coordinator.start(tx, open_wallet, [begin])
             return added
 
-        async with self._opened(new.id):
-            return await self._transact(add)
+        with self._watched(new.id) as opened:
+            customer = await self._transact(add)
+            if customer.id == new.id:
+                await self._runtime.within(WALLET_WAIT_S, opened.wait())
+        return customer
+
+    async def customer_for(self, scope: str, user_id: str) -> Customer | None:
+        """A user as a customer of a storefront, enrolled now if need be; None when there is no such user."""
+        async with self._storage.reading() as reader:
+            known = await customer_of_user(reader, scope, user_id)
+            user = await find_user(reader, user_id) if known is None else None
+        return known if user is None else await self.enroll(scope, user.name, user.email, user.id)
 
     async def sign_in(self, email: str, password: str, address: str) -> User:
         """Raises 401; 429 after many wrong passwords; 503."""
@@ -70,9 +88,9 @@ class Accounts:
         self._wrong.forget(tried)
         return found[0]
 
-    @asynccontextmanager
-    async def _opened(self, id: str) -> AsyncIterator[None]:
-        """Waits, after the block that begins the saga of a wallet, for its end, but not for ever."""
+    @contextmanager
+    def _watched(self, id: str) -> Iterator[Signal]:
+        """A signal that is set when the saga of a wallet, begun in the block, has ended or is stuck."""
         opened = self._runtime.signal()
 
         def watch(moved: Instance) -> None:
@@ -81,8 +99,7 @@ class Accounts:
 
         self._coordinator.watch.add(SagaId(id), watch)
         try:
-            yield
-            await self._runtime.within(WALLET_WAIT_S, opened.wait())
+            yield opened
         finally:
             self._coordinator.watch.remove(SagaId(id), watch)
 

@@ -32,14 +32,26 @@ class UsersDesk:
         """A new user, with the wallet opened or about to be. Raises the `Problem`s 400, 409 and 503."""
         return await self._accounts.join(email, name, password)
 
+    async def join_and_sign_in(self, email: str, name: str, password: str) -> SignedIn:
+        """The same, and a token at once."""
+        user = await self._accounts.join(email, name, password)
+        return SignedIn(user, self._issuer.issue(user, self._runtime.now()), LIFETIME_S)
+
     async def sign_in(self, email: str, password: str, address: str) -> SignedIn:
         """`address` is where it is tried from. Raises the `Problem`s 401; 429 after many wrong passwords; 503."""
         user = await self._accounts.sign_in(email, password, address)
         return SignedIn(user, self._issuer.issue(user, self._runtime.now()), LIFETIME_S)
 
     async def enroll(self, scope: str, name: str, email: str, user_id: str = "") -> Customer:
-        """A new customer of a storefront, numbered; the wallet has the customer's id. Raises `Unavailable`."""
+        """A new customer of a storefront, numbered; the wallet has the customer's id. Raises `Unavailable`.
+
+        With the id of a user: the customer that this user is already, if there is one.
+        """
         return await self._accounts.enroll(scope, name, email, user_id)
+
+    async def customer_for(self, scope: str, user_id: str) -> Customer | None:
+        """The customer that a user is, enrolled now if need be; None when there is no such user."""
+        return await self._accounts.customer_for(scope, user_id)
 
     async def customer(self, scope: str, key: str | int) -> Customer | None:
         """A storefront's customer by id, or by number."""

@@ -55,6 +55,11 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        3,
+        "one customer a user",
+        ("create unique index one_customer_of_user on customers (scope, user_id) where user_id <> ''",),
+    ),
 )
 
 insert_user = """
@@ -79,7 +84,6 @@ select id, scope, number, name, email, user_id from customers where scope = :sco
 """
 select_customer_of_user = """
 select id, scope, number, name, email, user_id from customers where user_id = :user_id and scope = :scope
-order by number limit 1
 """
 insert_signing_key = """
 insert into signing_keys (kid, private, public, created_at) values (:kid, :private, :public, :created_at)
@@ -112,7 +116,7 @@ async def find_user(reader: Reader, id: str) -> User | None:
 
 
 async def add_customer(tx: Tx, customer: Customer) -> Customer:
-    """The customer under the next number of its scope."""
+    """The customer under the next number of its scope. Raises `Conflict` when a user's was added meanwhile."""
     [(number,)] = await tx.fetch(take_customer_number, (customer.scope,))
     numbered = customer._replace(number=number)
     await tx.run(insert_customer, numbered)
