@@ -17,13 +17,45 @@ class CancelCourier(DeliveryCommand):
     order_id: str
 
 
+class HoldCourier(DeliveryCommand):
+    """Books what has still to be confirmed; after `stands_s` seconds without that it is cancelled, 0: never."""
+
+    order_id: str
+    calendar: str
+    slot: str
+    stands_s: float = 0.0
+
+
+class ConfirmCourier(DeliveryCommand):
+    order_id: str
+
+
+class DropCourier(DeliveryCommand):
+    """Cancels what was held and not confirmed."""
+
+    order_id: str
+
+
 class CourierBooked(Reply): ...
 
 
 class CourierCancelled(Reply): ...
 
 
+class CourierHeld(Reply): ...
+
+
+class CourierConfirmed(Reply): ...
+
+
+class CourierDropped(Reply): ...
+
+
 class NoCourier(Refusal): ...
+
+
+class CourierGone(Refusal):
+    """Too late: the booking that was held has been cancelled."""
 
 
 class TimePassed(Refusal):

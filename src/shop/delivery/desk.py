@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from amends.connections import Tx
 from amends.service import Service
 from shop import papers
-from shop.delivery import tables
+from shop.delivery import hours, tables
 from shop.delivery.domain import Put, Slot, has_passed
 from shop.delivery.tables import Booking
 
@@ -42,6 +42,10 @@ class DeliveryDesk:
         `future_only`: a slot whose time has come is not booked.
         """
         await self._service.transact(lambda tx: tables.put_calendar(tx, name, couriers, future_only))
+
+    async def open_hours(self, name: str, couriers: Mapping[int, int]) -> None:
+        """A calendar whose slots have so many couriers, by their hour in UTC; what is open already stays as it is."""
+        await self._service.transact(lambda tx: hours.open_hours(tx, name, couriers))
 
     async def put_slots(self, calendar: str, couriers: Mapping[str, int]) -> dict[str, Put]:
         """Sets the couriers of each slot, in one transaction; where more are booked it stays as it was."""

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 MOST_COURIERS = 10**9
+_HOURS = frozenset(f"{hour:02}" for hour in range(24))
 
 
 class Place(NamedTuple):
@@ -47,6 +48,16 @@ def has_passed(slot: str, now: float) -> bool:
     (True, False)
     """
     return slot <= datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def hour_of(slot: str) -> int | None:
+    """The hour at which a slot begins; None when a day has no such hour.
+
+    >>> hour_of("2033-05-18T03:33:20Z"), hour_of("2033-05-18T24:00:00Z"), hour_of("2033-05-18T-1:00:00Z")
+    (3, None, None)
+    """
+    hour = slot.partition("T")[2].partition(":")[0]
+    return int(hour) if hour in _HOURS else None
 
 
 def numbers(given_back: Sequence[int], high: int, count: int) -> list[int]:

@@ -4,8 +4,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from amends import Participant, Refusal, Reply, Tx
-from shop.delivery.contract import BookCourier, CancelCourier, CourierBooked, CourierCancelled, NoCourier, TimePassed
-from shop.delivery.domain import Place, Slot, has_passed, numbers
+from shop.delivery.contract import (
+    BookCourier,
+    CancelCourier,
+    ConfirmCourier,
+    CourierBooked,
+    CourierCancelled,
+    CourierConfirmed,
+    CourierDropped,
+    CourierGone,
+    CourierHeld,
+    DropCourier,
+    HoldCourier,
+    NoCourier,
+    TimePassed,
+)
+from shop.delivery.domain import Place, Slot, has_passed, hour_of, numbers
+from shop.delivery.held import delete_held, insert_held, lock_held
+from shop.delivery.hours import find_hours
 from shop.delivery.tables import (
     Booking,
     SlotChange,
@@ -29,10 +45,70 @@ _BOOKED = CourierBooked()
 _REFUSED = NoCourier()
 _TOO_LATE = TimePassed()
 _CANCELLED = CourierCancelled()
+_HELD = CourierHeld()
+_CONFIRMED = CourierConfirmed()
+_GONE = CourierGone()
+_DROPPED = CourierDropped()
 
 
 @delivery.handles_many(BookCourier)
 async def book_courier(tx: Tx, commands: Sequence[BookCourier]) -> list[Reply | Refusal]:
+    answers, _ = await _book_all(tx, commands)
+    return answers
+
+
+@delivery.handles_many(CancelCourier)
+async def cancel_courier(tx: Tx, commands: Sequence[CancelCourier]) -> list[Reply | Refusal]:
+    await cancel(tx, [each.order_id for each in commands])
+    return [_CANCELLED] * len(commands)
+
+
+@delivery.handles_many(HoldCourier)
+async def hold_courier(tx: Tx, commands: Sequence[HoldCourier]) -> list[Reply | Refusal]:
+    answers, fresh = await _book_all(tx, commands)
+    stand = {each.order_id: tx.now + each.stands_s if each.stands_s else None for each in commands}
+    await insert_held(tx, [(id, stand[id]) for id in sorted(fresh)])
+    return [_HELD if answer is _BOOKED else answer for answer in answers]
+
+
+@delivery.handles_many(ConfirmCourier)
+async def confirm_courier(tx: Tx, commands: Sequence[ConfirmCourier]) -> list[Reply | Refusal]:
+    """What is still there is confirmed, however late."""
+    ids = [each.order_id for each in commands]
+    await delete_held(tx, list(await lock_held(tx, ids)))
+    stand = await find_bookings(tx, ids)
+    return [_CONFIRMED if id in stand else _GONE for id in ids]
+
+
+@delivery.handles_many(DropCourier)
+async def drop_courier(tx: Tx, commands: Sequence[DropCourier]) -> list[Reply | Refusal]:
+    await drop(tx, [each.order_id for each in commands])
+    return [_DROPPED] * len(commands)
+
+
+async def drop(tx: Tx, order_ids: Sequence[str]) -> int:
+    """Cancels the bookings of those orders that are held; returns how many."""
+    held = list(await lock_held(tx, order_ids))
+    if held:
+        await delete_held(tx, held)
+        await cancel(tx, held)
+    return len(held)
+
+
+async def cancel(tx: Tx, order_ids: Sequence[str]) -> None:
+    bookings = list((await find_bookings(tx, order_ids)).values())
+    if bookings:
+        fewer = Counter(Place(each.calendar, each.slot) for each in bookings)
+        await lock_slots(tx, fewer)
+        await delete_bookings(tx, bookings)
+        await free_couriers(tx, bookings)
+        await unbook_slots(tx, fewer)
+
+
+async def _book_all(
+    tx: Tx, commands: Sequence[BookCourier] | Sequence[HoldCourier]
+) -> tuple[list[Reply | Refusal], list[str]]:
+    """Also the ids of the orders that had no booking before."""
     bookings = await find_bookings(tx, [each.order_id for each in commands])
     places = {id: Place(each.calendar, each.slot) for id, each in bookings.items()}
     asked = [Place(each.calendar, each.slot) for each in commands]
@@ -43,24 +119,12 @@ async def book_courier(tx: Tx, commands: Sequence[BookCourier]) -> list[Reply | 
     answers = [_book(each, places, free, won) for each in commands]
     if won:
         await _record(tx, slots, won)
-    return [_TOO_LATE if no is _REFUSED and place in late else no for no, place in zip(answers, asked, strict=True)]
-
-
-@delivery.handles_many(CancelCourier)
-async def cancel_courier(tx: Tx, commands: Sequence[CancelCourier]) -> list[Reply | Refusal]:
-    known = await find_bookings(tx, [each.order_id for each in commands])
-    bookings = list(known.values())
-    if bookings:
-        fewer = Counter(Place(each.calendar, each.slot) for each in bookings)
-        await lock_slots(tx, fewer)
-        await delete_bookings(tx, bookings)
-        await free_couriers(tx, bookings)
-        await unbook_slots(tx, fewer)
-    return [_CANCELLED] * len(commands)
+    told = [_TOO_LATE if no is _REFUSED and place in late else no for no, place in zip(answers, asked, strict=True)]
+    return told, [id for ids in won.values() for id in ids]
 
 
 def _book(
-    command: BookCourier, places: dict[str, Place], free: dict[Place, int], won: dict[Place, list[str]]
+    command: BookCourier | HoldCourier, places: dict[str, Place], free: dict[Place, int], won: dict[Place, list[str]]
 ) -> Reply | Refusal:
     """Decides, and notes the effect for the commands behind this one."""
     id, place = command.order_id, Place(command.calendar, command.slot)
@@ -83,11 +147,20 @@ async def _slots(tx: Tx, places: Sequence[Place]) -> dict[Place, Slot]:
     slots = await lock_slots(tx, places)
     unseen = [place for place in places if place not in slots]
     if unseen:
-        defaults = await find_defaults(tx, [place.calendar for place in unseen])
-        opened = {place: defaults[place.calendar] for place in unseen if defaults.get(place.calendar)}
+        opened = await _to_open(tx, unseen)
         await insert_slots(tx, opened)
         slots |= {place: Slot(couriers, 0, 0) for place, couriers in opened.items()}
     return slots
+
+
+async def _to_open(tx: Tx, unseen: Sequence[Place]) -> dict[Place, int]:
+    """The couriers of those new slots that have any: their calendar says how many, for all or for their hour."""
+    calendars = [place.calendar for place in unseen]
+    defaults, hours = await find_defaults(tx, calendars), await find_hours(tx, calendars)
+    couriers = {
+        place: defaults.get(place.calendar) or hours.get((place.calendar, hour_of(place.slot))) or 0 for place in unseen
+    }
+    return {place: count for place, count in couriers.items() if count}
 
 
 async def _record(tx: Tx, slots: Mapping[Place, Slot], won: Mapping[Place, Sequence[str]]) -> None:

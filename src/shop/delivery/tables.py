@@ -11,6 +11,7 @@ from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
 from shop import papers
+from shop.delivery import held, hours
 from shop.delivery.domain import Place, Put, Slot, is_count
 
 MIGRATIONS = (
@@ -64,6 +65,8 @@ MIGRATIONS = (
         ("alter table calendars add column future_only bigint not null default 0 check (future_only in (0, 1))",),
     ),
     papers.migration(3),
+    held.MIGRATION,
+    hours.MIGRATION,
 )
 
 upsert_calendar = """
