@@ -20,6 +20,15 @@ class HoldMoney(BillingCommand):
     amount_minor: int
 
 
+class HoldMoneyFor(BillingCommand):
+    """A hold that is released by itself unless it is captured or released within `stands_s` seconds."""
+
+    hold_id: str
+    wallet_id: str
+    amount_minor: int
+    stands_s: float
+
+
 class ReleaseMoney(BillingCommand):
     hold_id: str
 

@@ -9,6 +9,7 @@ from shop.billing.contract import (
     FindWallet,
     HoldGone,
     HoldMoney,
+    HoldMoneyFor,
     InsufficientFunds,
     LeaveWallet,
     MoneyCaptured,
@@ -28,6 +29,7 @@ from shop.billing.contract import (
     WalletOpened,
 )
 from shop.billing.domain import Balance, Hold, HoldState, Verdict, totals
+from shop.billing.held import insert_expiry
 from shop.billing.tables import (
     REVENUE,
     Transfer,
@@ -69,11 +71,15 @@ async def leave_one(_: Tx, __: LeaveWallet) -> WalletLeft:
 
 @billing.handles_many(HoldMoney)
 async def hold_money(tx: Tx, commands: Sequence[HoldMoney]) -> Answers:
-    asked = [(each.hold_id, Hold(each.wallet_id, each.amount_minor, HoldState.HELD)) for each in commands]
-    verdicts, fresh = await _make(tx, asked, domain.hold)
-    if fresh:
-        await change_accounts(tx, {id: Balance(0, total) for id, total in totals(fresh.values()).items()})
-    return _answers(verdicts, MoneyHeld())
+    answers, _ = await _hold(tx, commands)
+    return answers
+
+
+@billing.handles_many(HoldMoneyFor)
+async def hold_money_for(tx: Tx, commands: Sequence[HoldMoneyFor]) -> Answers:
+    answers, fresh = await _hold(tx, commands)
+    await insert_expiry(tx, [(each.hold_id, tx.now + each.stands_s) for each in commands if each.hold_id in fresh])
+    return answers
 
 
 @billing.handles_many(TakeMoney)
@@ -110,9 +116,7 @@ async def capture_money(tx: Tx, commands: Sequence[CaptureMoney]) -> Answers:
 
 @billing.handles_many(ReleaseMoney)
 async def release_money(tx: Tx, commands: Sequence[ReleaseMoney]) -> Answers:
-    verdicts, moved = await _move(tx, [each.hold_id for each in commands], domain.release, HoldState.RELEASED)
-    if moved:
-        await change_accounts(tx, {id: Balance(0, -total) for id, total in totals(moved.values()).items()})
+    verdicts, _ = await release(tx, [each.hold_id for each in commands])
     return _answers(verdicts, MoneyReleased())
 
 
@@ -123,6 +127,23 @@ async def refund_money(tx: Tx, commands: Sequence[RefundMoney]) -> Answers:
         await _pay_back(tx, moved)
         await insert_transfers(tx, [_refunded(id, hold, tx.now) for id, hold in moved.items()])
     return _answers(verdicts, MoneyRefunded())
+
+
+async def release(tx: Tx, hold_ids: Sequence[str]) -> tuple[list[Verdict], dict[str, Hold]]:
+    """Releases those that are held; returns them as they were."""
+    verdicts, moved = await _move(tx, hold_ids, domain.release, HoldState.RELEASED)
+    if moved:
+        await change_accounts(tx, {id: Balance(0, -total) for id, total in totals(moved.values()).items()})
+    return verdicts, moved
+
+
+async def _hold(tx: Tx, commands: Sequence[HoldMoney] | Sequence[HoldMoneyFor]) -> tuple[Answers, dict[str, Hold]]:
+    """Also the holds that are new."""
+    asked = [(each.hold_id, Hold(each.wallet_id, each.amount_minor, HoldState.HELD)) for each in commands]
+    verdicts, fresh = await _make(tx, asked, domain.hold)
+    if fresh:
+        await change_accounts(tx, {id: Balance(0, total) for id, total in totals(fresh.values()).items()})
+    return _answers(verdicts, MoneyHeld()), fresh
 
 
 async def _make(tx: Tx, asked: Sequence[tuple[str, Hold]], rule: Making) -> tuple[list[Verdict], dict[str, Hold]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
-from shop.billing import transactions
+from shop.billing import held, transactions
 from shop.billing.contract import MoneyPaidIn, WalletIsOpen
 from shop.billing.domain import Balance, Hold, HoldState, is_amount
 
@@ -69,6 +69,7 @@ MIGRATIONS = (
         ),
     ),
     transactions.MIGRATION,
+    held.MIGRATION,
 )
 
 insert_wallet = """
