@@ -22,6 +22,10 @@ MOST_NEW = 400
 DEPOSIT_MINOR = 7
 orders_of = "select id, status, reason from orders where user_id = any($1)"
 wallets_of = "select id, balance_minor, held_minor from accounts where id = any($1)"
+turned_back = """
+select number from order_numbers join orders on orders.id = order_id
+where orders.scope = 'queue-saga' and reason = 'unavailable'
+"""
 paid = """
 select user_id, sum(total_minor)::bigint from orders
 where user_id = any($1) and status = 'approved' and pay_with = 'wallet'
@@ -108,10 +112,17 @@ class Crowd(Load):
 
 
 class PatientStorefront(Storefront):
+    def __init__(self, shop: RunningShop, login: str) -> None:
+        super().__init__(shop, login)
+        self._running = shop
+
     async def run(self, chance: Random) -> None:
         while not self.over:
             await super().run(chance)
             await asyncio.sleep(PAUSE_S)
+
+    async def _too_late(self) -> set[int]:
+        return {row["number"] for row in await self._running.rows("orders", turned_back)}
 
 
 def _amount(deposit: Intent) -> int:

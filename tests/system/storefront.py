@@ -51,10 +51,15 @@ class Storefront:
         bookings = [each for each in listed if each["id_order"] not in self._before]
         booked = [each["id_order"] for each in bookings]
         assert len(booked) == len(set(booked)) == len({each["dtime"] for each in bookings})
-        assert (self.good - set(booked), self.bad & set(booked)) == (set(), set())
+        assert self.bad & set(booked) == set()
+        assert self.good - set(booked) <= await self._too_late()
         assert (await self._ask("GET", f"/billing/account/{self._login}"))["balance"] == MONEY - len(booked)
         [product] = [each for each in await self._ask("GET", "/stock") if each["id"] == self._product]
         assert product["quantity"] == STOCK - len(booked)
+
+    async def _too_late(self) -> set[int]:
+        """Orders that may have been turned back because a room was away for longer than a step's patience."""
+        return set()
 
     async def _turn(self, connection: Connection, chance: Random) -> None:
         ill: Document = chance.choice([{"amount": 10_000_000}, {"quntity": STOCK}, {"dtime": self._time(1)}])
