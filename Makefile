@@ -11,7 +11,7 @@ help: ## print this list
 setup: .venv/dev.stamp ## make .venv from the locked requirements, for running and for development
 
 up: .venv/runtime.stamp ## run the shop in the foreground; Ctrl-C stops it
-	@exec $(BIN)/python tools/foreground.py $(BIN)/shop up $(ARGS)
+	@exec $(BIN)/python tools/foreground.py $(BIN)/shop up --faults $(ARGS)
 
 up-distributed: .venv/dev.stamp ## run PostgreSQL, Kafka, Debezium and a process for each service; Ctrl-C stops them
 	@exec $(BIN)/python tools/foreground.py $(BIN)/python -m tools.distributed up $(ARGS)

@@ -47,10 +47,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     refuse: Percent = 0
     slow_ms: Annotated[int, msgspec.Meta(ge=0, le=600_000)] = 0
-    late_s: Seconds = 0.0
+    late_s: Seconds = 0
     lose: Percent = 0
     twice: Percent = 0
-    down_s: Seconds = 0.0
+    down_s: Seconds = 0
     saga: str = ""
 
 
@@ -98,8 +98,9 @@ class Faults:
 
     def shown(self) -> list[Fault]:
         """What is set, `down_s` as what is left of it."""
-        left = {saga: max(0.0, self._until(saga) - self._runtime.now()) for saga in self._set}
-        return [msgspec.structs.replace(self._set[saga], down_s=round(left[saga], 3)) for saga in sorted(self._set)]
+        now = self._runtime.now()
+        left = {saga: round(max(0.0, self._until(saga) - now), 3) for saga in self._set}
+        return [msgspec.structs.replace(self._set[saga], down_s=left[saga] or 0) for saga in sorted(self._set)]
 
     def refuses(self, envelope: Envelope) -> bool:
         """Whether this command, which may be carried out, is to be refused instead."""

@@ -8,18 +8,19 @@ from shop.calls import Client, remote
 from shop.calls.server import PREFIX
 from shop.delivery.desk import DeliveryDesk
 from shop.notifications.desk import NotificationsDesk
-from shop.ops.desks import HealthDesk, SagasDesk
+from shop.ops.desks import FaultsDesk, HealthDesk, SagasDesk
 from shop.orders.desk import OrdersDesk
 from shop.payments.desk import PaymentsDesk
 from shop.users.desk import UsersDesk
 from shop.warehouse.desk import WarehouseDesk
 
 COORDINATING = ("orders", "users")
-_SAGAS, _HEALTH = ".sagas", ".health"
+TAKING = ("orders", "billing", "payments", "warehouse", "delivery", "notifications")
+_SAGAS, _HEALTH, _FAULTS = ".sagas", ".health", ".faults"
 
 
 class Desks(NamedTuple):
-    """One desk a room; `sagas` of those that coordinate, `health` of everything that has to be there."""
+    """One desk a room; `sagas` of those that coordinate, `faults` of those that take commands, `health` of all."""
 
     orders: OrdersDesk
     billing: BillingDesk
@@ -30,9 +31,10 @@ class Desks(NamedTuple):
     notifications: NotificationsDesk
     sagas: Mapping[str, SagasDesk]
     health: Mapping[str, HealthDesk]
+    faults: Mapping[str, FaultsDesk]
 
 
-ROOMS = Desks._fields[:-2]
+ROOMS = Desks._fields[:-3]
 
 
 def remote_desks(addresses: Mapping[str, str], client: Client) -> Desks:
@@ -51,10 +53,13 @@ def remote_desks(addresses: Mapping[str, str], client: Client) -> Desks:
         remote(NotificationsDesk, urls["notifications"], client),
         {name: remote(SagasDesk, urls[name] + _SAGAS, client) for name in COORDINATING},
         {name: remote(HealthDesk, urls[name] + _HEALTH, client) for name in ROOMS},
+        {name: remote(FaultsDesk, urls[name] + _FAULTS, client) for name in TAKING},
     )
 
 
-def served(room: str, desk: object, health: HealthDesk, sagas: SagasDesk | None = None) -> dict[str, object]:
+def served(
+    room: str, desk: object, health: HealthDesk, sagas: SagasDesk | None = None, faults: FaultsDesk | None = None
+) -> dict[str, object]:
     """The desks of one room by the names under which `remote_desks` asks for them; for `shop.calls.serve`."""
-    named = {room: desk, room + _HEALTH: health}
-    return named if sagas is None else {**named, room + _SAGAS: sagas}
+    named = {room: desk, room + _HEALTH: health, room + _SAGAS: sagas, room + _FAULTS: faults}
+    return {name: each for name, each in named.items() if each is not None}

@@ -96,6 +96,7 @@ def rooms(parts: Parts) -> Rooms:
         each.notifications,
         parts.runtime,
         parts.verifier,
+        each.faults,
     )
 
 

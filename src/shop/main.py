@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shop import telemetry
+from shop.faults_command import add_faults
 from shop.prepare_command import add_prepare
 from shop.serve_command import add_serve
 from shop.settings import DATABASE, OWN_SERVER, PORTS, Settings
@@ -35,11 +36,13 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--limit", type=int, default=Settings().limit, help="orders in flight before 503 (20000)")
     up.add_argument("--postgres", nargs="?", const=OWN_SERVER, default="", metavar="DSN", help=_POSTGRES)
     up.add_argument("--quiet", action="store_true", help="no line for each saga that ends")
+    up.add_argument("--faults", action="store_true", help="rooms can be broken on purpose: see shop faults")
     telemetry.add_options(up, log="off")
     up.set_defaults(run=_up)
     order = commands.add_parser("order", help="place four orders in the running shop", epilog="example: shop order")
     order.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="data folder of the shop")
     order.set_defaults(run=_order)
+    add_faults(commands)
     add_serve(commands)
     add_prepare(commands)
     return top
@@ -68,7 +71,9 @@ def _up(arguments: argparse.Namespace) -> int:
     try:
         wanted = ports(arguments.ports)
         told = telemetry.settings_of(arguments)
-        settings = Settings(arguments.data, arguments.host, wanted, arguments.limit, arguments.postgres, told)
+        settings = Settings(
+            arguments.data, arguments.host, wanted, arguments.limit, arguments.postgres, told, arguments.faults
+        )
         return _run(settings, arguments.quiet or arguments.log != "off")
     except (AmendsError, OSError, ValueError) as error:
         print(f"shop: {_told(error)}", file=sys.stderr)

@@ -1,5 +1,7 @@
 """The rooms that take commands, by the names of their services."""
 
+from amends.faults import Refuse
+from amends.messages import Command, Event
 from amends.participant import Participant
 from shop.billing.participant import billing
 from shop.delivery.participant import delivery
@@ -16,3 +18,9 @@ PARTICIPANTS: dict[str, Participant] = {
     "delivery": delivery,
     "notifications": notifications,
 }
+
+REFUSALS: dict[str, dict[type[Command], Refuse]] = {}
+"""By room: how a command is refused on purpose, where somebody has to be told."""
+
+TOLD: tuple[type[Event], ...] = ()
+"""Events for others than the shop's own rooms."""

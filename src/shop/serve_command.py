@@ -23,6 +23,12 @@ def add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         default = os.environ.get(_variable(name), _DEFAULTS.get(name, ""))
         serve.add_argument(f"--{name}", default=default, metavar=_METAVARS.get(name, "TEXT"), help=_help(name, text))
     serve.add_argument("--seed", action="store_true", help="front: furnish an empty shop with products and a demo user")
+    serve.add_argument(
+        "--faults",
+        action="store_true",
+        default=bool(os.environ.get(_variable("faults"))),
+        help="the room can be broken on purpose: see shop faults (default: whether $SHOP_FAULTS is set)",
+    )
     telemetry.add_options(serve, log="json")
     serve.set_defaults(run=_serve)
 
@@ -104,6 +110,7 @@ def settings_of(arguments: argparse.Namespace) -> ServeSettings:
         arguments.seed,
         _seconds("--session", arguments.session),
         telemetry.settings_of(arguments),
+        arguments.faults,
     )
 
 

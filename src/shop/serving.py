@@ -30,15 +30,16 @@ from shop.app import app
 from shop.billing.desk import BillingDesk
 from shop.calls import Client, serve
 from shop.delivery.desk import DeliveryDesk
-from shop.desks import COORDINATING, Desks, remote_desks, served
+from shop.desks import COORDINATING, TAKING, Desks, remote_desks, served
 from shop.edges import Parts
+from shop.faults import faults_of
 from shop.notifications.desk import NotificationsDesk
 from shop.ops import metrics
-from shop.ops.desks import HealthDesk, SagasDesk
+from shop.ops.desks import FaultsDesk, HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
 from shop.orders.desk import OrdersDesk
 from shop.orders.waiting import Waiting
-from shop.participants import PARTICIPANTS
+from shop.participants import PARTICIPANTS, TOLD
 from shop.patience import patiently
 from shop.payments.gateway_client import HttpGateway
 from shop.rooms import open_orders, open_payments, open_users
@@ -53,7 +54,8 @@ from shop.web import health as web_health
 from shop.web.asgi import App
 
 ADDRESSES = [*PARTICIPANTS, *(f"{name}.coordinator" for name in COORDINATING)]
-TOPICS = sorted({topic for participant in PARTICIPANTS.values() for topic in participant.topics})
+HEARD = {topic for participant in PARTICIPANTS.values() for topic in participant.topics}
+TOPICS = sorted(HEARD | {event.topic for event in TOLD})
 SERVICES = tuple(name for name in app.databases if name != GATEWAY)
 
 
@@ -113,6 +115,7 @@ class ShopProcess:
         desk = await self._desk(service)
         health = HealthDesk(service)
         sagas = SagasDesk(service) if service.coordinator is not None else None
+        faults = FaultsDesk(service) if room in TAKING else None
         behind = build_app(
             [*web_health.routes({room: health}, lambda: self.stopping, self.runtime), metrics.route(meter)],
             title=room,
@@ -120,7 +123,8 @@ class ShopProcess:
             runtime=self.runtime,
             signals=self.signals,
         )
-        calls = serve(served(room, desk, health, sagas), self._settings.token, self.signals, cast(App, behind))
+        named = served(room, desk, health, sagas, faults)
+        calls = serve(named, self._settings.token, self.signals, cast(App, behind))
         servers = self._servers()
         self.addresses[room] = await servers.start(Edge(room, calls), self._settings.host, self._settings.port)
         if isinstance(desk, OrdersDesk):
@@ -155,6 +159,7 @@ class ShopProcess:
             definitions=app.sagas.get(room, ()),
             limit=settings.limit,
             tracer=self._telemetry.tracer,
+            faults=faults_of(room, settings.faults, self.runtime),
             chores=self._chores_of_capture(storage) if captured else [],
         )
         await service.start()

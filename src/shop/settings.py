@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-PORTS = {"api": 8080, "ops": 8090, "queue-saga": 8101}
+PORTS = {"api": 8080, "ops": 8090, "queue-saga": 8101, "parallel-saga": 8102}
 GATEWAY, FRONT = "gateway", "front"
 DATABASE = "{database}"
 OWN_SERVER = "own"
@@ -28,6 +28,7 @@ class Settings:
     """`ports` by edge; 0 takes a free one. `limit` bounds the orders in flight.
 
     `postgres`: a DSN with `{database}` in place of the name, or `own` for a server that is started here; empty: SQLite.
+    `faults`: rooms can be broken on purpose.
     """
 
     data: Path = Path("data")
@@ -36,6 +37,7 @@ class Settings:
     limit: int = 20_000
     postgres: str = ""
     telemetry: TelemetrySettings = TelemetrySettings()
+    faults: bool = False
 
     def port(self, edge: str) -> int:
         """The port of an edge; internal ones take any that is free."""
@@ -50,7 +52,7 @@ class ServeSettings:
     `host:port`, `prefix` goes before the names of topics. `rooms` says where the other rooms answer calls, `token` is
     what all processes of one shop know. `outbox`: whether the room sends its messages itself (`relay`), or Debezium
     reads them (`events`). `port` is for calls, health and metrics; `ports` are the edges'. After `session_s` seconds
-    Kafka gives the shards of a process that died or froze to others.
+    Kafka gives the shards of a process that died or froze to others. `faults`: the room can be broken on purpose.
     """
 
     room: str
@@ -69,6 +71,7 @@ class ServeSettings:
     seed: bool = False
     session_s: float = 6.0
     telemetry: TelemetrySettings = TelemetrySettings()
+    faults: bool = False
 
     def dsn(self, room: str) -> str:
         """Of a room's own database."""

@@ -21,10 +21,11 @@ from shop.app import app
 from shop.billing.desk import BillingDesk
 from shop.databases import open_databases
 from shop.delivery.desk import DeliveryDesk
-from shop.desks import COORDINATING, Desks
+from shop.desks import COORDINATING, TAKING, Desks
 from shop.edges import Parts
+from shop.faults import faults_of
 from shop.notifications.desk import NotificationsDesk
-from shop.ops.desks import HealthDesk, SagasDesk
+from shop.ops.desks import FaultsDesk, HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
 from shop.participants import PARTICIPANTS
 from shop.payments.gateway_client import HttpGateway
@@ -106,6 +107,7 @@ class Shop:
             definitions=app.sagas.get(name, ()),
             limit=self._settings.limit,
             tracer=self._telemetry.tracer,
+            faults=faults_of(name, self._settings.faults, self.runtime),
         )
 
     async def _parts(self) -> Parts:
@@ -135,6 +137,7 @@ class Shop:
             NotificationsDesk(services["notifications"]),
             {name: SagasDesk(services[name]) for name in COORDINATING},
             {name: HealthDesk(service) for name, service in services.items()},
+            {name: FaultsDesk(services[name]) for name in TAKING},
         )
         return desks, orders.waiting.end
 

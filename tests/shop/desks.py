@@ -9,9 +9,9 @@ from amends.service import Service
 from shop.billing.desk import BillingDesk
 from shop.calls import Client, remote, serve
 from shop.delivery.desk import DeliveryDesk
-from shop.desks import COORDINATING, ROOMS, Desks, remote_desks, served
+from shop.desks import COORDINATING, ROOMS, TAKING, Desks, remote_desks, served
 from shop.notifications.desk import NotificationsDesk
-from shop.ops.desks import HealthDesk, SagasDesk
+from shop.ops.desks import FaultsDesk, HealthDesk, SagasDesk
 from shop.payments.desk import PaymentsDesk
 from shop.rooms import open_orders, open_users
 from shop.servers import Edge, Servers
@@ -38,6 +38,7 @@ async def desks_of(services: Mapping[str, Service], where: str = HERE) -> AsyncI
             NotificationsDesk(services["notifications"]),
             {name: SagasDesk(services[name]) for name in COORDINATING},
             {name: HealthDesk(services[name]) for name in ROOMS},
+            {name: FaultsDesk(services[name]) for name in TAKING},
         )
         undo.callback(orders.waiting.end)
         yield await undo.enter_async_context(from_afar(desks)) if where == AFAR else desks
@@ -49,7 +50,8 @@ async def from_afar(desks: Desks) -> AsyncIterator[Desks]:
     servers, client = Servers(AsyncioRuntime()), Client(AsyncioRuntime(), TOKEN)
     named: dict[str, object] = {}
     for room in ROOMS:
-        named |= served(room, getattr(desks, room), desks.health[room], desks.sagas.get(room))
+        sagas, faults = desks.sagas.get(room), desks.faults.get(room)
+        named |= served(room, getattr(desks, room), desks.health[room], sagas, faults)
     address = await servers.start(Edge("calls", serve(named, TOKEN)), "127.0.0.1", 0)
     yield remote_desks(dict.fromkeys(ROOMS, address), client)
     client.let_go()

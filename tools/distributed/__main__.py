@@ -29,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
 def options_of(asked: argparse.Namespace) -> Options:
     """Raises `ValueError` naming what is wrong."""
     wanted = [(name, port) for name, port in ports(asked.ports) if name in PORTS]
-    return Options(asked.postgres, asked.partitions, copies_of(asked.copies), not asked.relay, tuple(wanted))
+    copies = copies_of(asked.copies)
+    return Options(asked.postgres, asked.partitions, copies, not asked.relay, tuple(wanted), faults=True)
 
 
 def copies_of(text: str) -> tuple[tuple[str, int], ...]:

@@ -34,6 +34,7 @@ class Options:
 
     `cdc`: Debezium reads billing's outbox. `ports` of the edges, 0 takes free ones. `session_s`: after so long Kafka
     gives the shards of a process that died or froze to others. `proxied`: there are `Distributed.proxies`.
+    `faults`: rooms can be broken on purpose.
     """
 
     postgres: int = 0
@@ -44,6 +45,7 @@ class Options:
     seed: bool = True
     session_s: float = 6.0
     proxied: bool = False
+    faults: bool = False
 
 
 class Distributed:
@@ -172,6 +174,8 @@ class Distributed:
             options["gateway"] = f"http://127.0.0.1:{ports['gateway']}"
         if room == CAPTURED and self.options.cdc:
             options["outbox"] = "events"
+        if self.options.faults:
+            options["faults"] = ""
         if room == "front" and self.options.seed:
             options["seed"] = ""
         return options

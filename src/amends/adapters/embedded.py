@@ -20,6 +20,7 @@ from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import DataFolder, SqliteStorage
 from amends.coordinator import IN_FLIGHT, Begin
+from amends.faults import Faults
 from amends.pages import Instance
 from amends.participant import Participant
 from amends.ports import Tracer, Transport
@@ -64,6 +65,7 @@ class Embedded:
         definitions: Sequence[Saga[Any]] = (),
         migrations: Sequence[Migration] = (),
         limit: int = IN_FLIGHT,
+        faults: Faults | None = None,
     ) -> Service:
         """Makes a service and its file, migrated, not started yet."""
         storage = SqliteStorage(self._folder.path / f"{name}.db", migrations)
@@ -77,6 +79,7 @@ class Embedded:
             definitions=definitions,
             limit=limit,
             tracer=self._tracer,
+            faults=faults,
         )
         self.services[name] = service
         return service
@@ -88,9 +91,12 @@ class Embedded:
         participant: Participant | None = None,
         definitions: Sequence[Saga[Any]] = (),
         migrations: Sequence[Migration] = (),
+        faults: Faults | None = None,
     ) -> Service:
         """Makes a service and starts it."""
-        service = await self.build(name, participant=participant, definitions=definitions, migrations=migrations)
+        service = await self.build(
+            name, participant=participant, definitions=definitions, migrations=migrations, faults=faults
+        )
         await service.start()
         return service
 

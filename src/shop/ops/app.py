@@ -8,7 +8,7 @@ from litestar import Litestar, Router
 from amends.ports import Runtime
 from amends.signals import Signals
 from shop.desks import Desks
-from shop.ops import check_api, metrics, saga_api, stock_api
+from shop.ops import check_api, fault_api, metrics, saga_api, stock_api
 from shop.ops.check_api import Check
 from shop.ops.door import Door
 from shop.ops.metrics import Meter
@@ -42,6 +42,7 @@ def build_ops(operating: Operating, health: Sequence[Route] = (), pages: Sequenc
             *stock_api.wallet_routes(desks.billing),
             *saga_api.routes(operating.sagas, operating.runtime),
             *check_api.routes(operating.check),
+            *fault_api.routes(desks.faults),
         ],
     )
     return build_app(

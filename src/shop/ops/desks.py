@@ -1,10 +1,12 @@
-"""What may be asked of any service directly: is it ready; of one that coordinates: its sagas, and to mend them."""
+"""What may be asked of any service directly: is it ready; of one that coordinates: its sagas, and to mend them; of one
+that takes commands: to break."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 from amends.connections import Reader
 from amends.errors import CannotMend
+from amends.faults import Fault, Faults
 from amends.mending import Action
 from amends.messages import SagaId
 from amends.pages import Instance, Mend, SagaFilter
@@ -12,6 +14,7 @@ from amends.plan import at_work
 from amends.saga import Saga
 from amends.service import Service
 from amends.state import Status
+from shop.web.problems import Problem
 
 _MOVING = (Status.RUNNING.value, Status.COMPENSATING.value, Status.STUCK.value)
 _PAGE = 500
@@ -43,6 +46,31 @@ class HealthDesk:
             if coordinator is None or await coordinator.shards.current(reader):
                 return []
         return ["another process coordinates its sagas"]
+
+
+class FaultsDesk:
+    """The faults of one room, for operators and for storefronts whose clients may set them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def shown(self) -> list[Fault]:
+        """What is set. Raises `Problem` where no fault can be set."""
+        return self._faults().shown()
+
+    async def put(self, fault: Fault) -> list[Fault]:
+        """Sets it in place of the one of the same saga; returns what is set now. Raises `Problem`."""
+        try:
+            self._faults().put(fault)
+        except ValueError as error:
+            raise Problem(400, "bad-request", str(error)) from error
+        return await self.shown()
+
+    def _faults(self) -> Faults:
+        if self._service.faults is None:
+            mend = "start it with `shop up --faults`, or its process with `shop serve … --faults`"
+            raise Problem(404, "faults-off", f"{self._service.name} can't be broken on purpose: {mend}")
+        return self._service.faults
 
 
 class SagasDesk:

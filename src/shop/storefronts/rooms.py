@@ -1,7 +1,7 @@
 """What storefronts are built on: the desks of the shop's rooms, and what every edge has."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from amends.ports import Runtime
@@ -9,6 +9,7 @@ from amends.signals import Signals
 from shop.billing.desk import BillingDesk
 from shop.delivery.desk import DeliveryDesk
 from shop.notifications.desk import NotificationsDesk
+from shop.ops.desks import FaultsDesk
 from shop.orders.desk import OrdersDesk
 from shop.payments.desk import PaymentsDesk
 from shop.users.desk import UsersDesk
@@ -18,7 +19,7 @@ from shop.web import Route, Verifier
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The desks of the rooms, here or elsewhere; `verifier` knows whose token it is."""
+    """The desks of the rooms, here or elsewhere; `verifier` knows whose token it is; `faults` of each by its name."""
 
     orders: OrdersDesk
     billing: BillingDesk
@@ -29,6 +30,7 @@ class Rooms:
     notifications: NotificationsDesk
     runtime: Runtime
     verifier: Verifier
+    faults: Mapping[str, FaultsDesk] = field(default_factory=dict)
 
 
 class Common(NamedTuple):

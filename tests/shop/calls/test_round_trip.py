@@ -12,11 +12,11 @@ from shop.billing.desk import BillingDesk
 from shop.calls import Client, remote, serve
 from shop.calls.wire import Method, methods_of
 from shop.desks import Desks
-from shop.ops.desks import HealthDesk, SagasDesk
+from shop.ops.desks import FaultsDesk, HealthDesk, SagasDesk
 from tests.shop.calls.conftest import open_line
 from tests.shop.calls.values import any_of, any_struct
 
-DESKS: list[type] = [*list(get_type_hints(Desks).values())[:-2], SagasDesk, HealthDesk]
+DESKS: list[type] = [*list(get_type_hints(Desks).values())[:-3], SagasDesk, HealthDesk, FaultsDesk]
 METHODS = [(desk, method) for desk in DESKS for method in methods_of(desk).values()]
 QUIET = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 

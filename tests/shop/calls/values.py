@@ -42,6 +42,10 @@ def _strategy(info: inspect.Type) -> Any:  # noqa: PLR0911 - one line a kind of 
             return st.one_of(*map(_strategy, types))
         case inspect.EnumType(cls=named):
             return st.sampled_from(list(named))
+        case inspect.IntType(ge=int(least), le=int(most)):
+            return st.integers(least, most)
+        case inspect.FloatType(ge=low, le=high) if low is not None and high is not None:
+            return st.floats(low, high)
         case inspect.ListType(item_type=item):
             return st.lists(_strategy(item), max_size=4)
         case inspect.VarTupleType(item_type=item):
