@@ -226,7 +226,13 @@ async def test_operator_finds_a_stuck_saga_and_mends_it(shop: RunningShop, opera
 
 
 @pytest.mark.parametrize(
-    ("edge", "path"), [("api", "/api/openapi.json"), ("ops", "/ops/openapi.json"), ("queue-saga", "/openapi.json")]
+    ("edge", "path"),
+    [
+        ("api", "/api/openapi.json"),
+        ("ops", "/ops/openapi.json"),
+        ("queue-saga", "/openapi.json"),
+        ("parallel-saga", "/openapi.json"),
+    ],
 )
 async def test_edges_describe_themselves_as_the_embedded_shops_do(
     shop: RunningShop, embedded: ShopProcess, edge: str, path: str

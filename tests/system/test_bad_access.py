@@ -204,7 +204,7 @@ async def test_missing_or_long_key_is_refused(
 
 
 async def test_unknown_ways_are_refused(scene: Scene) -> None:
-    for edge, token in (("api", scene.ann.token), ("ops", scene.shop.token), ("queue-saga", "")):
+    for edge, token in (("api", scene.ann.token), ("ops", scene.shop.token), ("queue-saga", ""), ("parallel-saga", "")):
         for method, path, statuses in (
             ("GET", "/nowhere", {404}),
             ("DELETE", "/healthz", {405}),

@@ -13,7 +13,7 @@ from tests.system.people import Buyer, Operator, order_of, until
 from tests.system.shop_process import ShopProcess, run
 from tests.system.wire import ask_once
 
-EDGES = {"api", "ops", "queue-saga"}
+EDGES = {"api", "ops", "queue-saga", "parallel-saga"}
 SLOT = "2034-05-26T16:00:00Z"
 
 
@@ -114,8 +114,8 @@ async def test_addresses_are_those_of_the_shop_that_runs(process: ShopProcess) -
 
 
 async def test_chosen_ports_are_used(process: ShopProcess) -> None:
-    ports = free_ports(3)
     names = sorted(EDGES)
+    ports = free_ports(len(names))
     await process.start("--ports", ",".join(f"{name}={port}" for name, port in zip(names, ports, strict=True)))
     assert process.addresses == {name: f"http://127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)}
 
@@ -125,7 +125,8 @@ async def test_taken_port_is_named_and_nothing_stays_open(process: ShopProcess) 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        free = ",".join(f"{name}={number}" for name, number in zip(("ops", "queue-saga"), free_ports(2), strict=True))
+        others = sorted(EDGES - {"api"})
+        free = ",".join(f"{name}={number}" for name, number in zip(others, free_ports(len(others)), strict=True))
         answer = await run("shop", "up", "--data", str(process.folder), "--ports", f"api={port},{free}")
     assert answer.returncode == 1
     assert answer.stderr.startswith(f"shop: port {port} on 127.0.0.1 can't be used")

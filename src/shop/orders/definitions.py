@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from amends import Saga
+from shop.orders.parallel_saga import place_in_parallel
 from shop.orders.sagas import Purchase, cancel_order, place_order
 
-PLACING: Mapping[str, Saga[Purchase]] = {saga.name: saga for saga in (place_order,)}
+PLACING: Mapping[str, Saga[Purchase]] = {saga.name: saga for saga in (place_order, place_in_parallel)}
 ALL: tuple[Saga[Any], ...] = (*PLACING.values(), cancel_order)

@@ -1,0 +1,143 @@
+"""The shop behind the storefront: real services on SQLite, the simulated gateway, time in the test's hands."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+
+from amends.adapters.inprocess import InProcess
+from amends.adapters.sqlite import SqliteStorage
+from amends.connections import Row
+from amends.service import Service
+from amends.testing.faults import Losing
+from amends.testing.runtime import EPOCH, VirtualRuntime
+from shop.audit import CHECKS
+from shop.payments import gateway_tables
+from shop.payments.domain import PaymentState, Wish
+from shop.payments.gateway import gateway_app
+from shop.payments.gateway_wire import KEY_HEADER, Authorization, Record
+from shop.payments.tables import CardOperation
+from shop.rooms import open_payments
+from shop.storefronts import parallel_saga
+from shop.storefronts.rooms import Rooms
+from tests.shop.desks import AFAR, HERE
+from tests.shop.storefronts.conftest import rooms_of
+
+NEXT_YEAR, LAST_YEAR = "2034-06-26T16:00:00", "2032-06-26T16:00:00"  # the clock begins in May 2033
+PHONE = {"item": "phone", "amount": 1, "price": 123.45}
+ORDER: dict[str, Any] = {"status": "PENDING", "contents": [PHONE]}
+UNKNOWN = "018f0000-0000-7000-8000-000000000000"
+
+
+class Gateway:
+    """The simulated gateway, asked in this process, so that its answers take no real time."""
+
+    def __init__(self, storage: SqliteStorage, runtime: VirtualRuntime) -> None:
+        self.storage = storage
+        asgi: Any = gateway_app(storage, runtime)
+        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://gateway")
+
+    async def carry_out(self, wanted: CardOperation) -> PaymentState | None:
+        key = quote(wanted.payment_id, safe="")
+        if wanted.wish is Wish.AUTHORIZE:
+            body = msgspec.json.encode(Authorization(wanted.card or "", wanted.amount_minor))
+            return _state(await self._client.post("/authorizations", content=body, headers={KEY_HEADER: key}))
+        return _state(await self._client.post(f"/authorizations/{key}/{wanted.wish}"))
+
+    async def status(self, payment_id: str) -> PaymentState | None:
+        return _state(await self._client.get(f"/authorizations/{quote(payment_id, safe='')}"))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+        await self.storage.close()
+
+
+def _state(answer: httpx.Response) -> PaymentState | None:
+    known = answer.status_code < 500 and answer.status_code != 404
+    return PaymentState(msgspec.json.decode(answer.content, type=Record).state) if known else None
+
+
+@dataclass
+class Shop:
+    """A running shop; `client` speaks to its storefront, `transport` loses what the test says."""
+
+    client: httpx.AsyncClient
+    runtime: VirtualRuntime
+    transport: Losing
+    rooms: Rooms
+    services: dict[str, Service]
+    gateway: Gateway
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What is answered with 200."""
+        answer = await self.client.request(method, path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def get(self, path: str) -> Any:
+        return await self.ask("GET", path)
+
+    async def place(self, *contents: dict[str, Any], at: str = NEXT_YEAR) -> httpx.Response:
+        """Asks for an order of one phone, unless it is said of what."""
+        body = {"contents": contents or ORDER["contents"], "timeDelivery": at}
+        return await self.client.post("/order/order/saga", json=body)
+
+    async def place_in_time(self, at: str = NEXT_YEAR) -> httpx.Response:
+        """The same while time passes."""
+        asked = asyncio.create_task(self.place(at=at))
+        while not asked.done():
+            await self.runtime.advance(0.5, leap_s=0.5)
+            await asyncio.wait([asked], timeout=0.02)  # sockets take real time
+        return asked.result()
+
+    async def rows(self, room: str, sql: str) -> list[Row]:
+        storage = self.gateway.storage if room == "gateway" else self.services[room].storage
+        async with storage.reading() as reader:
+            return await reader.fetch(sql)
+
+    async def broken(self) -> list[str]:
+        """What the auditor finds."""
+        await self.runtime.settle()
+        async with AsyncExitStack() as stack:
+            storages = {name: each.storage for name, each in self.services.items()} | {"gateway": self.gateway.storage}
+            readers = {name: await stack.enter_async_context(each.reading()) for name, each in storages.items()}
+            return [found.name for check in CHECKS for found in await check(readers) if not found.holds]
+
+
+OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
+
+
+@pytest.fixture(params=[HERE, AFAR])
+def open_shop(tmp_path: Path, request: pytest.FixtureRequest) -> OpenShop:
+    """Opens the shop on the test's data folder, as often as the test likes."""
+    times = count(EPOCH, 3600.0)
+    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
+
+
+@pytest.fixture
+async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
+    async with open_shop() as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
+    transport = Losing(InProcess(), lambda _: False)
+    async with rooms_of(folder, runtime, transport, where) as (rooms, services), AsyncExitStack() as undo:
+        storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
+        await storage.migrate()
+        gateway = Gateway(storage, runtime)
+        undo.push_async_callback(gateway.close)
+        open_payments(services["payments"], undo, gateway)
+        await parallel_saga.prepare(rooms)
+        asgi: Any = parallel_saga.apps(rooms)["parallel-saga"]
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://arch.homework")
+        yield Shop(await undo.enter_async_context(client), runtime, transport, rooms, services, gateway)
