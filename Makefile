@@ -22,7 +22,7 @@ order: .venv/runtime.stamp ## place orders in the running shop and show what cam
 test: .venv/dev.stamp ## run every test: those that kill processes last, one at a time
 	$(BIN)/pytest -n 2 -m "not crash and not distributed" $(ARGS)
 	$(BIN)/pytest -m crash $(ARGS)
-	$(BIN)/pytest tests/distributed/test_journey.py tests/distributed/test_traces.py $(ARGS)
+	$(BIN)/pytest -m distributed $(ARGS)
 
 soak: .venv/dev.stamp ## break the distributed shop at random, 300 rounds; AMENDS_CHAOS_SEED and _ROUNDS repeat a run
 	@AMENDS_CHAOS_ROUNDS=$${AMENDS_CHAOS_ROUNDS:-300} $(BIN)/pytest -q -s -x -m chaos $(ARGS)
