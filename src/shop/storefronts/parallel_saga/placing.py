@@ -18,7 +18,10 @@ from shop.web.traces import TRACEPARENT
 
 WAIT_S = 10.0
 
-ENDED = ResponseSpec(tuple[Order, Payment, Delivery, list[Item]], description="The order and all its parts")
+ENDED = ResponseSpec(
+    list[Order | Payment | Delivery | list[Item]],
+    description="Order, payment, delivery, items: four elements, in this order",
+)
 UNDONE = ResponseSpec(Failed, description="A participant refused: everything is undone. `Location` is the order's")
 RUNNING = ResponseSpec(ProblemDetails, description="Not ended yet, look at `Location`; or too much in flight")
 
