@@ -37,5 +37,13 @@ def refused(amount_minor: int, balance_minor: int) -> str:
     return f"Your wallet is too small to pay {_shown(amount_minor)}; it holds {_shown(balance_minor)}."
 
 
+def completed(number: int, total_minor: int) -> str:
+    """
+    >>> completed(7, 200)
+    'Your order 7 is complete; 2.00 was paid for it.'
+    """
+    return f"Your order {number} is complete; {_shown(total_minor)} was paid for it."
+
+
 def _shown(minor: int) -> str:
     return f"{minor // 100}.{minor % 100:02}"

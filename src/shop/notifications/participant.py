@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from amends import Participant, Tx
 from shop.billing.contract import MoneyPaidIn, MoneyPaidOut, PaymentRefused, WalletIsOpen
 from shop.notifications.contract import ContactNoted, NoteContact, Notified, Notify
-from shop.notifications.domain import Notification, paid_in, paid_out, refused
+from shop.notifications.domain import Notification, completed, paid_in, paid_out, refused
 from shop.notifications.tables import contact_of, insert_notifications, note_contact
+from shop.orders.contract import OrderCompleted
 
 notifications = Participant("notifications")
 
@@ -49,6 +50,11 @@ async def hear_of_payment(tx: Tx, event: MoneyPaidOut) -> None:
 async def hear_of_refusal(tx: Tx, event: PaymentRefused) -> None:
     message = refused(event.amount_minor, event.balance_minor)
     await _tell(tx, f"{event.payment_id}/refused", event.wallet_id, message)
+
+
+@notifications.hears(OrderCompleted)
+async def hear_of_order(tx: Tx, event: OrderCompleted) -> None:
+    await _tell(tx, f"{event.order_id}/completed", event.user_id, completed(event.number, event.total_minor))
 
 
 async def _tell(tx: Tx, id: str, user_id: str, message: str) -> None:

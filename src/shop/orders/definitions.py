@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from amends import Saga
+from shop.orders.idempotent_saga import place_once
 from shop.orders.parallel_saga import place_in_parallel
 from shop.orders.sagas import Purchase, cancel_order, place_order
 
-PLACING: Mapping[str, Saga[Purchase]] = {saga.name: saga for saga in (place_order, place_in_parallel)}
+PLACING: Mapping[str, Saga[Purchase]] = {saga.name: saga for saga in (place_order, place_in_parallel, place_once)}
 ALL: tuple[Saga[Any], ...] = (*PLACING.values(), cancel_order)

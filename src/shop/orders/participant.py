@@ -1,10 +1,24 @@
-"""What orders does when asked: an order is approved, turned back, or taken back."""
+"""What orders does when asked: an order is approved, turned back, taken back, told of."""
 
 from collections.abc import Sequence
 
 from amends import Participant, Tx
 from shop.orders import tables
-from shop.orders.contract import ApproveOrder, CancelOrder, OrderApproved, OrderCancelled, OrderRejected, RejectOrder
+from shop.orders.contract import (
+    ApproveOrder,
+    CancelOrder,
+    CompletedTold,
+    CompleteOrder,
+    OrderApproved,
+    OrderCancelled,
+    OrderCompleted,
+    OrderNotPending,
+    OrderRejected,
+    OrderReopened,
+    RejectOrder,
+    ReopenOrder,
+    TellCompleted,
+)
 from shop.orders.domain import verdict
 
 orders = Participant("orders")
@@ -32,3 +46,22 @@ async def reject(tx: Tx, commands: Sequence[RejectOrder]) -> list[OrderRejected]
 async def cancel(tx: Tx, command: CancelOrder) -> OrderCancelled:
     await tx.run(tables.cancel_approved_order, (command.order_id,))
     return OrderCancelled()
+
+
+@orders.handles(CompleteOrder)
+async def complete(tx: Tx, command: CompleteOrder) -> OrderApproved | OrderNotPending:
+    approved = await tx.run(tables.approve_order, (command.order_id,))
+    return OrderApproved() if approved else OrderNotPending()
+
+
+@orders.handles(ReopenOrder)
+async def reopen(tx: Tx, command: ReopenOrder) -> OrderReopened:
+    await tx.run(tables.reopen_order, (command.order_id,))
+    return OrderReopened()
+
+
+@orders.handles(TellCompleted)
+async def tell_completed(tx: Tx, command: TellCompleted) -> CompletedTold:
+    told = OrderCompleted(command.order_id, command.number, command.user_id, command.total_minor)
+    tx.tell(told, key=command.order_id)
+    return CompletedTold()

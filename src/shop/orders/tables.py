@@ -101,6 +101,9 @@ order by id desc
 limit :limit
 """
 approve_order = "update orders set status = 'approved' where id = :id and status = 'pending'"
+reopen_order = """
+update orders set status = 'pending' where id = :id and status = 'approved' and cancel_saga is null
+"""
 turn_order_back = "update orders set status = :status, reason = :reason where id = :id and status = 'pending'"
 cancel_approved_order = "update orders set status = 'cancelled' where id = :id and status = 'approved'"
 want_cancel = "update orders set cancel_wanted = 1 where id = :id"

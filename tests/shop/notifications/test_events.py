@@ -4,6 +4,7 @@ from amends.messages import Envelope, Event, Kind, MessageId, encode, type_name
 from shop.billing.contract import MoneyPaidIn, MoneyPaidOut, PaymentRefused, WalletIsOpen
 from shop.notifications.contract import NoteContact
 from shop.notifications.tables import of_user
+from shop.orders.contract import OrderCompleted
 from tests.shop.conftest import AskedRoom
 
 
@@ -58,6 +59,14 @@ async def test_the_same_under_another_id_is_told_once(notifications: AskedRoom) 
     await hear(notifications, told(paid, "e1"))
     await hear(notifications, told(paid, "e2"))
     assert len(await messages(notifications)) == 1
+
+
+async def test_customer_is_told_of_the_completed_order(notifications: AskedRoom) -> None:
+    await notifications.ask(NoteContact("ann", "ann@shop.example"))
+    await hear(notifications, told(OrderCompleted("o1", 7, "ann", 200), "e1", "o1"))
+    assert await messages(notifications) == [
+        ("ann@shop.example", "Your order 7 is complete; 2.00 was paid for it."),
+    ]
 
 
 async def test_who_left_no_address_is_told_nothing(notifications: AskedRoom) -> None:
