@@ -77,7 +77,8 @@ def test_everything_waits_for_what_it_needs_without_sleeping(services: dict[str,
 
 def test_ports_are_published_on_loopback_only(services: dict[str, Any]) -> None:
     published = [port for each in services.values() for port in each.get("ports", [])]
-    assert sorted(published) == ["127.0.0.1:8080:8080", "127.0.0.1:8090:8090", "127.0.0.1:8101:8101", "127.0.0.1:8102:8102"]
+    ports = (8080, 8090, 8101, 8102, 8104)
+    assert sorted(published) == [f"127.0.0.1:{port}:{port}" for port in ports]
 
 
 def test_containers_of_the_shop_have_no_rights_that_they_do_not_need(services: dict[str, Any]) -> None:

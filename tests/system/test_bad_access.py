@@ -204,7 +204,8 @@ async def test_missing_or_long_key_is_refused(
 
 
 async def test_unknown_ways_are_refused(scene: Scene) -> None:
-    for edge, token in (("api", scene.ann.token), ("ops", scene.shop.token), ("queue-saga", ""), ("parallel-saga", "")):
+    storefronts = ("queue-saga", "parallel-saga", "idempotent-orders")
+    for edge, token in (("api", scene.ann.token), ("ops", scene.shop.token), *((each, "") for each in storefronts)):
         for method, path, statuses in (
             ("GET", "/nowhere", {404}),
             ("DELETE", "/healthz", {405}),
