@@ -73,9 +73,9 @@ class Board:
 
 
 def addresses(shop: Watched) -> Text:
-    shown = [f"  {name:<12} {address}" for name, address in shop.addresses.items()]
+    shown = [f"  {name:<14} {address}" for name, address in shop.addresses.items()]
     sign_in = f"{shop.addresses['ops']}/ops/signin?token={shop.operator_token}"
-    return Text("\n".join(["The shop is open.", *shown, f"  {'operator':<12} {sign_in}"]))
+    return Text("\n".join(["The shop is open.", *shown, f"  {'operator':<14} {sign_in}"]))
 
 
 def line(instance: Instance) -> str:
