@@ -1,11 +1,13 @@
 """Opens rooms: what works beside a started service, and the desk in front of it. The same in every composition."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from amends.service import Service
 from amends.timers import Ticker
+from shop.billing.expiry import Expiry as BillingExpiry
+from shop.delivery.expiry import Expiry as DeliveryExpiry
 from shop.orders.cancelling import Cancelling
 from shop.orders.desk import OrdersDesk
 from shop.orders.placing import OrderIntake
@@ -16,6 +18,14 @@ from shop.users.accounts import Accounts
 from shop.users.desk import UsersDesk
 from shop.users.passwords import Offload, Passwords
 from shop.users.tokens import Issuer, load_keys
+from shop.warehouse.expiry import Expiry as WarehouseExpiry
+
+_EXPIRY: Mapping[str, type[BillingExpiry | DeliveryExpiry | WarehouseExpiry]] = {
+    "billing": BillingExpiry,
+    "delivery": DeliveryExpiry,
+    "warehouse": WarehouseExpiry,
+}
+HOLDING = tuple(_EXPIRY)
 
 
 class OpenOrders(NamedTuple):
@@ -43,6 +53,13 @@ async def open_users(service: Service, offload: Offload) -> UsersDesk:
     """Makes the first key to sign tokens with, where there is none."""
     keys = await load_keys(service)
     return UsersDesk(service, Accounts(service, Passwords(offload)), Issuer(keys[-1]))
+
+
+def open_expiry(service: Service, undo: AsyncExitStack) -> None:
+    """In a room where things are held: what was not confirmed in time is released."""
+    ticker = Ticker([_EXPIRY[service.name](service).sweep], service.runtime, service.signals, tick_s=1.0)
+    ticker.start(f"{service.name} expiry")
+    undo.callback(ticker.stop)
 
 
 def open_payments(service: Service, undo: AsyncExitStack, gateway: Gateway) -> PaymentsDesk:

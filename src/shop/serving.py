@@ -42,7 +42,7 @@ from shop.orders.waiting import Waiting
 from shop.participants import PARTICIPANTS, TOLD
 from shop.patience import patiently
 from shop.payments.gateway_client import HttpGateway
-from shop.rooms import open_orders, open_payments, open_users
+from shop.rooms import HOLDING, open_expiry, open_orders, open_payments, open_users
 from shop.servers import Edge, Servers
 from shop.settings import GATEWAY, ServeSettings
 from shop.storefronts import every
@@ -193,6 +193,8 @@ class ShopProcess:
             case "payments":
                 return open_payments(service, self._undo, HttpGateway(self._settings.gateway, self.runtime))
             case _:
+                if service.name in HOLDING:
+                    open_expiry(service, self._undo)
                 return _PLAIN[service.name](service)
 
     def _remote(self) -> Desks:

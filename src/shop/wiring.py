@@ -29,7 +29,7 @@ from shop.ops.desks import FaultsDesk, HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
 from shop.participants import PARTICIPANTS
 from shop.payments.gateway_client import HttpGateway
-from shop.rooms import open_orders, open_payments, open_users
+from shop.rooms import HOLDING, open_expiry, open_orders, open_payments, open_users
 from shop.servers import Servers
 from shop.settings import Settings
 from shop.storefronts import every
@@ -127,6 +127,8 @@ class Shop:
         undo.callback(threads.close)
         users = await open_users(services["users"], threads)
         orders = open_orders(services["orders"], undo, self._transport.drained)
+        for room in HOLDING:
+            open_expiry(services[room], undo)
         desks = Desks(
             orders.desk,
             BillingDesk(services["billing"]),

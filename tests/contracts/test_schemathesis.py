@@ -21,7 +21,7 @@ EXAMPLES = int(os.environ.get("AMENDS_CONTRACT_EXAMPLES", "") or 6)
 SEED, MOST_S = 20_340_526, 20
 SLOT = "2034-09-01T08:00:00Z"
 DOCUMENTS = {"api": "/api/openapi.json", "ops": "/ops/openapi.json", "queue-saga": "/openapi.json"}
-DOCUMENTS |= {"parallel-saga": "/openapi.json", "idempotent-orders": "/openapi.json"}
+DOCUMENTS |= {"parallel-saga": "/openapi.json", "two-phase": "/openapi.json", "idempotent-orders": "/openapi.json"}
 NOT_MEANT = (
     "positive_data_acceptance",  # well-formed isn't all: slots have to be times, keys be new, 1.0 is no count of pieces
     "allow_header_conformance",  # the framework's answers to OPTIONS name one method of a path

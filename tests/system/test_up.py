@@ -13,7 +13,7 @@ from tests.system.people import Buyer, Operator, order_of, until
 from tests.system.shop_process import ShopProcess, run
 from tests.system.wire import ask_once
 
-EDGES = {"api", "ops", "queue-saga", "parallel-saga", "idempotent-orders"}
+EDGES = {"api", "ops", "queue-saga", "parallel-saga", "two-phase", "idempotent-orders"}
 SLOT = "2034-05-26T16:00:00Z"
 
 

@@ -1,4 +1,4 @@
-"""The page `opening_hours`: how many couriers a calendar has in the slots of an hour of any day, unless set otherwise."""
+"""The page `opening_hours`: how many couriers a calendar has in an hour of any day, where its slots are not set."""
 
 from collections.abc import Mapping, Sequence
 

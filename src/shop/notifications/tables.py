@@ -52,7 +52,7 @@ put_contact = """
 insert into contacts (user_id, email) values (:user_id, :email)
 on conflict (user_id) do update set email = excluded.email
 """
-select_contact = "select email from contacts where user_id = :user_id"
+select_contact = "select email from contacts where user_id = :user_id and email <> ''"
 
 
 async def note_contact(tx: Tx, user_id: str, email: str) -> None:
