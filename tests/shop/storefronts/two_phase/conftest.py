@@ -102,14 +102,22 @@ def wanted(**changed: Any) -> dict[str, Any]:
     return {"product_name": "p", "balance_change": -10, "warehouse_id": 1, "delivery_hour": 1, **changed}
 
 
-OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
+OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
+
+
+def _nothing(_: Envelope) -> bool:
+    return False
 
 
 @pytest.fixture(params=[HERE, AFAR])
 def open_shop(tmp_path: Path, request: pytest.FixtureRequest) -> OpenShop:
-    """Opens the shop on the test's data folder, as often as the test likes."""
+    """Opens the shop on the test's data folder, as often as the test likes; what matches `lost` gets lost in it."""
     times = count(EPOCH, 3600.0)
-    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
+
+    def opened(lost: Callable[[Envelope], bool] = _nothing) -> AbstractAsyncContextManager[Shop]:
+        return _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param, lost)
+
+    return opened
 
 
 @pytest.fixture
@@ -119,15 +127,13 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
-    transport = Losing(InProcess(), _nothing)
+async def _open(
+    folder: Path, runtime: VirtualRuntime, where: str, lost: Callable[[Envelope], bool]
+) -> AsyncIterator[Shop]:
+    transport = Losing(InProcess(), lost)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services):
         await two_phase.prepare(rooms)
         storefront: Any = two_phase.apps(rooms)["two-phase"]
         asgi = httpx.ASGITransport(storefront)
         async with httpx.AsyncClient(transport=asgi, base_url="http://arch.homework") as client:
             yield Shop(client, runtime, transport, rooms, services)
-
-
-def _nothing(_: Envelope) -> bool:
-    return False
