@@ -225,9 +225,9 @@ class Coordinator:
     async def _write(self, tx: Tx, moves: Moves, replies: Sequence[Envelope] = ()) -> None:
         changes = moves.changes
         if changes:
-            await self.shards.check(tx, {change.after.shard for change in changes.values()})
+            epochs = await self.shards.check(tx, {change.after.shard for change in changes.values()})
             await self._save(tx, list(changes.values()))
-            commands = moves.envelopes(self._asker, self.shards.epochs, tx.now)
+            commands = moves.envelopes(self._asker, epochs, tx.now)
             await self._relay.put(tx, commands)
             tx.after_commit(lambda: self._committed(tx.now, changes, commands, replies))
 
@@ -248,9 +248,9 @@ class Coordinator:
         state, asks = start(saga, moment)
         wake, input = wake_at(saga, state), _encode(begin.input)
         shard, trace = self.shards.of(begin.id), self._tracer.of_saga(begin.id, begin.traceparent)
-        self.shards.expect(shard)
+        epoch = self.shards.expect(shard)
         instance = Instance(begin.id, saga.name, saga.version, input, state, 1, wake, trace, moment.now, shard)
-        return instance, self._asker.envelopes(saga, instance, asks, self.shards.epochs[shard], moment.now)
+        return instance, self._asker.envelopes(saga, instance, asks, epoch, moment.now)
 
     def _asked_anew(self, instance: Instance, epochs: Mapping[int, int], now: float) -> list[Envelope]:
         asks, epoch = open_asks(instance.state), epochs[instance.shard]

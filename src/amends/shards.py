@@ -66,23 +66,29 @@ class Shards:
         """Somebody may have written them, or it is unknown whether this process has: they are read again."""
         self._flying.update((id, None) for id in ids if id in self._flying)
 
-    async def check(self, tx: Tx, shards: Collection[int]) -> None:
-        """Nobody takes these over before the transaction ends. Raises `Fenced` when somebody has done so already."""
-        for shard in shards:
-            self.expect(shard)
+    async def check(self, tx: Tx, shards: Collection[int]) -> dict[int, int]:
+        """Nobody takes these over before the transaction ends; returns their epochs, which hold until then.
+
+        This process may be told meanwhile that it loses them: they go once the transaction has ended. Raises
+        `Elsewhere` for those that it does not hold, `Fenced` when somebody has taken one over already.
+        """
+        epochs = {shard: self.expect(shard) for shard in shards}
         stored = await self._leases.hold(tx, [self.lease(shard) for shard in sorted(shards)])
-        gone = [shard for shard in shards if stored.get(self.lease(shard)) != self.epochs[shard]]
+        gone = [shard for shard in shards if stored.get(self.lease(shard)) != epochs[shard]]
         if gone:
-            replaced = ", ".join(f"{self.epochs[shard]} of shard {shard}" for shard in gone)
+            replaced = ", ".join(f"{epochs[shard]} of shard {shard}" for shard in gone)
             self.lose(gone)
             raise Fenced(f"coordinator {self._name}: epoch {replaced} has been replaced: another process coordinates")
+        return epochs
 
-    def expect(self, shard: int) -> None:
-        """Raises `Elsewhere` for a shard that this process does not hold."""
-        if shard not in self.epochs:
+    def expect(self, shard: int) -> int:
+        """The epoch of a shard. Raises `Elsewhere` for one that this process does not hold."""
+        epoch = self.epochs.get(shard)
+        if epoch is None:
             raise Elsewhere(
                 f"coordinator {self._name}: another process looks after shard {shard}: ask it, or ask again"
             )
+        return epoch
 
     async def current(self, reader: Reader) -> bool:
         """There are shards, and nobody has taken one of them over."""

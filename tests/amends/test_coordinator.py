@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -188,6 +189,33 @@ async def test_frozen_coordinator_is_fenced_when_it_wakes(agency: Agency) -> Non
             await zombie.decide(tx, SagaId("t2"), lambda *_: pytest.fail("decided"))
     assert await successor.every_saga() == before
     await successor.close()
+
+
+class LosesItsShard:
+    """A transaction in whose course another process is given the shard."""
+
+    def __init__(self, tx: Tx, coordinator: Coordinator) -> None:
+        self._tx = tx
+        self._coordinator = coordinator
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("fetch", "lock", "run")):
+            self._coordinator.shards.lose([0])
+        return getattr(self._tx, name)
+
+
+async def test_shard_that_goes_in_the_middle_of_a_transaction_goes_after_it(agency: Agency) -> None:
+    agency.behave[BookHotel] = fail()
+    await agency.start("t1")
+    trips, coordinator = agency.services["trips"], coordinator_of(agency)
+    assert trips.operator is not None
+    async with trips.storage.transaction(agency.runtime.now()) as tx:
+        losing: Any = LosesItsShard(tx, coordinator)
+        moved = await trips.operator.mend_in(losing, SagaId("t1"), Action.CANCEL, "ann", "changed her mind")
+    assert moved.state.backward
+    [stored] = await agency.sagas("t1")
+    assert stored.state.backward
+    assert coordinator.in_flight == 0
 
 
 async def test_operator_actions_are_recorded_with_who_and_why(agency: Agency) -> None:
