@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from amends.adapters.sqlite import SqliteStorage
 from amends.errors import StorageError
@@ -13,14 +15,23 @@ from shop.settings import DATABASE, OWN_SERVER, Settings
 Open = Callable[[str], Storage]
 
 
-async def open_databases(settings: Settings, undo: AsyncExitStack) -> Open:
-    """What gives the storage of a service, by name; not migrated yet. Raises `StorageError`."""
+class Databases(NamedTuple):
+    """`storage` gives that of a service, by name, not migrated yet; `dsn` is where it is, empty for a file."""
+
+    storage: Open
+    dsn: Callable[[str], str]
+
+
+async def open_databases(settings: Settings, undo: AsyncExitStack) -> Databases:
+    """Raises `StorageError`."""
     if settings.postgres:
         return await _on_server(settings, undo)
-    return lambda name: SqliteStorage(settings.data / f"{name}.db", app.databases[name])
+    if settings.xa:
+        raise StorageError("--xa needs --postgres: only PostgreSQL has prepared transactions")
+    return Databases(lambda name: SqliteStorage(settings.data / f"{name}.db", app.databases[name]), lambda _: "")
 
 
-async def _on_server(settings: Settings, undo: AsyncExitStack) -> Open:
+async def _on_server(settings: Settings, undo: AsyncExitStack) -> Databases:
     from amends.adapters.postgres import PostgresStorage  # noqa: PLC0415 most shops have none
     from amends.adapters.postgres.database import ensure_database  # noqa: PLC0415
 
@@ -30,7 +41,8 @@ async def _on_server(settings: Settings, undo: AsyncExitStack) -> Open:
         raise StorageError(f"--postgres needs {DATABASE} in place of a database's name: {dsn!r} has none")
     for name in app.databases:
         await ensure_database(dsn.replace(DATABASE, name))
-    return lambda name: PostgresStorage(dsn.replace(DATABASE, name), app.databases[name], name=name)
+    at = partial(dsn.replace, DATABASE)
+    return Databases(lambda name: PostgresStorage(at(name), app.databases[name], name=name), at)
 
 
 async def _own_server(folder: Path, undo: AsyncExitStack) -> str:

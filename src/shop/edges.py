@@ -46,6 +46,7 @@ class Parts(NamedTuple):
     let_go: Callable[[], None]
     runtime: Runtime
     signals: Signals
+    xa: bool = False
 
 
 def api(parts: Parts) -> Edge:
@@ -97,6 +98,7 @@ def rooms(parts: Parts) -> Rooms:
         parts.runtime,
         parts.verifier,
         each.faults,
+        parts.xa,
     )
 
 

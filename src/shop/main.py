@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--quiet", action="store_true", help="no line for each saga that ends")
     up.add_argument("--faults", action="store_true", help="rooms can be broken on purpose: see shop faults")
     telemetry.add_options(up, log="off")
+    up.add_argument("--xa", action="store_true", help="two-phase by prepared transactions; needs --postgres")
     up.set_defaults(run=_up)
     order = commands.add_parser("order", help="place four orders in the running shop", epilog="example: shop order")
     order.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help="data folder of the shop")
@@ -72,7 +73,14 @@ def _up(arguments: argparse.Namespace) -> int:
         wanted = ports(arguments.ports)
         told = telemetry.settings_of(arguments)
         settings = Settings(
-            arguments.data, arguments.host, wanted, arguments.limit, arguments.postgres, told, arguments.faults
+            arguments.data,
+            arguments.host,
+            wanted,
+            arguments.limit,
+            arguments.postgres,
+            told,
+            arguments.faults,
+            arguments.xa,
         )
         return _run(settings, arguments.quiet or arguments.log != "off")
     except (AmendsError, OSError, ValueError) as error:

@@ -30,6 +30,12 @@ def add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="the room can be broken on purpose: see shop faults (default: whether $SHOP_FAULTS is set)",
     )
     telemetry.add_options(serve, log="json")
+    serve.add_argument(
+        "--xa",
+        action="store_true",
+        default=bool(os.environ.get(_variable("xa"))),
+        help="two-phase by prepared transactions: for front and its voters (default: whether $SHOP_XA is set)",
+    )
     serve.set_defaults(run=_serve)
 
 
@@ -111,6 +117,7 @@ def settings_of(arguments: argparse.Namespace) -> ServeSettings:
         _seconds("--session", arguments.session),
         telemetry.settings_of(arguments),
         arguments.faults,
+        arguments.xa,
     )
 
 

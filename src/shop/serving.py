@@ -52,6 +52,7 @@ from shop.warehouse.desk import WarehouseDesk
 from shop.web import build_app
 from shop.web import health as web_health
 from shop.web.asgi import App
+from shop.xa import Voting
 
 ADDRESSES = [*PARTICIPANTS, *(f"{name}.coordinator" for name in COORDINATING)]
 HEARD = {topic for participant in PARTICIPANTS.values() for topic in participant.topics}
@@ -73,6 +74,7 @@ class ShopProcess:
         self._client = Client(self.runtime, settings.token)
         self._waiting: Waiting | None = None
         self._guard: SlotGuard | None = None
+        self._voting = Voting() if settings.xa else None
 
     async def start(self) -> None:
         """Goes on with what was in flight, serves. On failure everything is closed again."""
@@ -112,6 +114,8 @@ class ShopProcess:
         meter = Meter([service], self.signals, self.runtime)
         if self._guard is not None:
             self._guard.show(meter)
+        if self._voting is not None:
+            self._voting.show(meter)
         desk = await self._desk(service)
         health = HealthDesk(service)
         sagas = SagasDesk(service) if service.coordinator is not None else None
@@ -155,16 +159,24 @@ class ShopProcess:
             transport,
             self.runtime,
             self.signals,
-            participant=PARTICIPANTS.get(room),
+            participant=self._voting.participant(room) if self._voting else PARTICIPANTS.get(room),
             definitions=app.sagas.get(room, ()),
             limit=settings.limit,
             tracer=self._telemetry.tracer,
             faults=faults_of(room, settings.faults, self.runtime),
             chores=self._chores_of_capture(storage) if captured else [],
         )
-        await service.start()
         self._undo.push_async_callback(service.stop)
+        if self._voting is not None:
+            await self._voting.open(service, settings.dsn(room), self._log_of_orders(), self._undo)
+        await service.start()
         return service
+
+    def _log_of_orders(self) -> PostgresStorage:
+        """Where it is written: for who has to know what was decided."""
+        storage = PostgresStorage(self._settings.dsn("orders"), app.databases["orders"], name="orders")
+        self._undo.push_async_callback(storage.close)
+        return storage
 
     def _chores_of_capture(self, storage: PostgresStorage) -> list[Chore]:
         """Events go after a while; the slot by which Debezium reads them is watched."""
@@ -206,7 +218,16 @@ class ShopProcess:
         verifier = await patiently(lambda: verifier_of(desks.users.jwks), self.runtime)
         door, runtime, signals = Door(self.operator_token), self.runtime, self.signals
         return Parts(
-            desks, verifier, door, meter, self._check, lambda: self.stopping, self._client.let_go, runtime, signals
+            desks,
+            verifier,
+            door,
+            meter,
+            self._check,
+            lambda: self.stopping,
+            self._client.let_go,
+            runtime,
+            signals,
+            self._settings.xa,
         )
 
     async def _check(self) -> list[Finding]:

@@ -28,7 +28,7 @@ class Settings:
     """`ports` by edge; 0 takes a free one. `limit` bounds the orders in flight.
 
     `postgres`: a DSN with `{database}` in place of the name, or `own` for a server that is started here; empty: SQLite.
-    `faults`: rooms can be broken on purpose.
+    `faults`: rooms can be broken on purpose. `xa`: rooms can vote by prepared transactions, on PostgreSQL.
     """
 
     data: Path = Path("data")
@@ -38,6 +38,7 @@ class Settings:
     postgres: str = ""
     telemetry: TelemetrySettings = TelemetrySettings()
     faults: bool = False
+    xa: bool = False
 
     def port(self, edge: str) -> int:
         """The port of an edge; internal ones take any that is free."""
@@ -53,6 +54,7 @@ class ServeSettings:
     what all processes of one shop know. `outbox`: whether the room sends its messages itself (`relay`), or Debezium
     reads them (`events`). `port` is for calls, health and metrics; `ports` are the edges'. After `session_s` seconds
     Kafka gives the shards of a process that died or froze to others. `faults`: the room can be broken on purpose.
+    `xa`: the room can vote by prepared transactions.
     """
 
     room: str
@@ -72,6 +74,7 @@ class ServeSettings:
     session_s: float = 6.0
     telemetry: TelemetrySettings = TelemetrySettings()
     faults: bool = False
+    xa: bool = False
 
     def dsn(self, room: str) -> str:
         """Of a room's own database."""

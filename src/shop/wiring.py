@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from secrets import token_urlsafe
+from typing import TYPE_CHECKING
 
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.inprocess import InProcess
@@ -36,6 +37,9 @@ from shop.storefronts import every
 from shop.telemetry import open_telemetry
 from shop.users.tokens import verifier_of
 from shop.warehouse.desk import WarehouseDesk
+
+if TYPE_CHECKING:
+    from shop.xa import Voting
 
 
 class Shop:
@@ -76,13 +80,16 @@ class Shop:
     async def _start(self) -> None:
         self._own_folder()
         self._telemetry = open_telemetry(self._settings.telemetry, self.runtime, self.signals, self._undo)
+        self._voting = _voting() if self._settings.xa else None
         databases = await open_databases(self._settings, self._undo)
         for name in app.databases:
-            await self._build(databases(name))
+            await self._build(databases.storage(name))
         await self._serve_gateway()
-        for service in self.services.values():
-            await service.start()
+        for name, service in self.services.items():
             self._undo.push_async_callback(service.stop)
+            if self._voting is not None:
+                await self._voting.open(service, databases.dsn(name), self.services["orders"].storage, self._undo)
+            await service.start()
         await self._serve_edges(await self._parts())
         self._publish()
         _settle_memory(self, self._undo)
@@ -103,7 +110,7 @@ class Shop:
             self._transport,
             self.runtime,
             self.signals,
-            participant=PARTICIPANTS.get(name),
+            participant=self._voting.participant(name) if self._voting else PARTICIPANTS.get(name),
             definitions=app.sagas.get(name, ()),
             limit=self._settings.limit,
             tracer=self._telemetry.tracer,
@@ -116,9 +123,11 @@ class Shop:
         await seeds.sow(desks, self.runtime.now())
         verifier = await verifier_of(desks.users.jwks)
         meter = Meter(list(self.services.values()), self.signals, self.runtime)
-        door = Door(self.operator_token)
+        if self._voting is not None:
+            self._voting.show(meter)
+        door, xa = Door(self.operator_token), self._settings.xa
         stopping, runtime, signals = lambda: self.stopping, self.runtime, self.signals
-        return Parts(desks, verifier, door, meter, self.check, stopping, let_go, runtime, signals)
+        return Parts(desks, verifier, door, meter, self.check, stopping, let_go, runtime, signals, xa)
 
     async def _open_rooms(self) -> tuple[Desks, Callable[[], None]]:
         """All of them are here: to ask one is to call a function. Returns what lets go whoever waits there, too."""
@@ -166,6 +175,12 @@ class Shop:
         book = Addresses(self._settings.data)
         book.write(self.addresses)
         self._undo.callback(book.remove)
+
+
+def _voting() -> "Voting":
+    from shop.xa import Voting  # noqa: PLC0415 most shops have no PostgreSQL
+
+    return Voting()
 
 
 def _settle_memory(shop: Shop, undo: AsyncExitStack) -> None:

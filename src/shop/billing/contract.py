@@ -29,6 +29,20 @@ class HoldMoneyFor(BillingCommand):
     stands_s: float
 
 
+class PreparePayment(BillingCommand):
+    """A vote by prepared transaction: the whole payment, seen by nobody before its commit."""
+
+    hold_id: str
+    wallet_id: str
+    amount_minor: int
+
+
+class CommitPayment(BillingCommand): ...
+
+
+class AbortPayment(BillingCommand): ...
+
+
 class ReleaseMoney(BillingCommand):
     hold_id: str
 

@@ -105,13 +105,7 @@ async def return_money(tx: Tx, commands: Sequence[ReturnMoney]) -> Answers:
 
 @billing.handles_many(CaptureMoney)
 async def capture_money(tx: Tx, commands: Sequence[CaptureMoney]) -> Answers:
-    verdicts, moved = await _move(tx, [each.hold_id for each in commands], domain.capture, HoldState.CAPTURED)
-    if moved:
-        sums = totals(moved.values())
-        changes = {id: Balance(-total, -total) for id, total in sums.items()}
-        await change_accounts(tx, {**changes, REVENUE: Balance(sum(sums.values()), 0)})
-        await insert_transfers(tx, [_captured(id, hold, tx.now) for id, hold in moved.items()])
-    return _answers(verdicts, MoneyCaptured())
+    return _answers(await capture(tx, [each.hold_id for each in commands]), MoneyCaptured())
 
 
 @billing.handles_many(ReleaseMoney)
@@ -127,6 +121,17 @@ async def refund_money(tx: Tx, commands: Sequence[RefundMoney]) -> Answers:
         await _pay_back(tx, moved)
         await insert_transfers(tx, [_refunded(id, hold, tx.now) for id, hold in moved.items()])
     return _answers(verdicts, MoneyRefunded())
+
+
+async def capture(tx: Tx, hold_ids: Sequence[str], revenue: str = REVENUE) -> list[Verdict]:
+    """Captures those that are held, for an account of billing's own."""
+    verdicts, moved = await _move(tx, hold_ids, domain.capture, HoldState.CAPTURED)
+    if moved:
+        sums = totals(moved.values())
+        changes = {id: Balance(-total, -total) for id, total in sums.items()}
+        await change_accounts(tx, {**changes, revenue: Balance(sum(sums.values()), 0)})
+        await insert_transfers(tx, [_captured(id, hold, tx.now)._replace(credit=revenue) for id, hold in moved.items()])
+    return verdicts
 
 
 async def release(tx: Tx, hold_ids: Sequence[str]) -> tuple[list[Verdict], dict[str, Hold]]:

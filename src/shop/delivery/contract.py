@@ -36,6 +36,20 @@ class DropCourier(DeliveryCommand):
     order_id: str
 
 
+class PrepareCourier(DeliveryCommand):
+    """A vote by prepared transaction: the whole booking, seen by nobody before its commit."""
+
+    order_id: str
+    calendar: str
+    slot: str
+
+
+class CommitCourier(DeliveryCommand): ...
+
+
+class AbortCourier(DeliveryCommand): ...
+
+
 class CourierBooked(Reply): ...
 
 

@@ -19,7 +19,10 @@ from shop.web import Route, Verifier
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The desks of the rooms, here or elsewhere; `verifier` knows whose token it is; `faults` of each by its name."""
+    """The desks of the rooms, here or elsewhere; `verifier` knows whose token it is; `faults` of each by its name.
+
+    `xa`: rooms can vote by prepared transactions.
+    """
 
     orders: OrdersDesk
     billing: BillingDesk
@@ -31,6 +34,7 @@ class Rooms:
     runtime: Runtime
     verifier: Verifier
     faults: Mapping[str, FaultsDesk] = field(default_factory=dict)
+    xa: bool = False
 
 
 class Common(NamedTuple):

@@ -41,6 +41,19 @@ class DropStock(WarehouseCommand):
     order_id: str
 
 
+class PrepareStock(WarehouseCommand):
+    """A vote by prepared transaction: the whole reservation, seen by nobody before its commit."""
+
+    order_id: str
+    lines: tuple[StockLine, ...]
+
+
+class CommitStock(WarehouseCommand): ...
+
+
+class AbortStock(WarehouseCommand): ...
+
+
 class StockReserved(Reply): ...
 
 

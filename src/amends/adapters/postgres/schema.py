@@ -39,7 +39,9 @@ on conflict (track) do update set version = excluded.version
 _MOST_S = 3600.0
 
 
-async def migrate(connections: Connections, database: str, own: Sequence[Migration]) -> list[str]:
+async def migrate(
+    connections: Connections, database: str, own: Sequence[Migration], track: str = "service"
+) -> list[str]:
     """Applies what is missing of the library's schema and of the service's own, in one transaction.
 
     One process at a time: others wait, and find nothing to do. Raises `WrongSchema`, and `StorageError` for a database
@@ -49,12 +51,12 @@ async def migrate(connections: Connections, database: str, own: Sequence[Migrati
         await _check_order(tx, database)
         for statement in (_PATIENCE, _TURN, _CREATE):
             await _execute(tx, statement)
-        return await _apply(tx, database, own)
+        return await _apply(tx, database, own, track)
 
 
-async def _apply(tx: PostgresTx, database: str, own: Sequence[Migration]) -> list[str]:
+async def _apply(tx: PostgresTx, database: str, own: Sequence[Migration], own_track: str) -> list[str]:
     applied: list[str] = []
-    for track, migrations in (("amends", LIBRARY), ("service", own)):
+    for track, migrations in (("amends", LIBRARY), (own_track, own)):
         rows = await tx.fetch(_READ, (track,))
         for migration in missing(database, track, rows[0][0] if rows else 0, migrations):
             for statement in migration.statements:

@@ -71,6 +71,10 @@ class PostgresStorage:
     async def migrate(self) -> list[str]:
         return await schema.migrate(self._connections, self.name, self._migrations)
 
+    async def migrate_beside(self, track: str, migrations: Sequence[Migration]) -> list[str]:
+        """Brings tables that only some deployments have, numbered by themselves, to their newest version."""
+        return await schema.migrate(self._connections, self.name, migrations, track)
+
     async def close(self) -> None:
         await self._connections.close()
 

@@ -16,7 +16,7 @@ from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from shop.orders.desk import Placed, Placing, Wrong
 from shop.orders.domain import Status
-from shop.orders.two_phase_saga import buy_two_phase
+from shop.orders.two_phase_saga import buy_by_xa, buy_two_phase
 from shop.storefronts.rooms import Common, Rooms
 from shop.storefronts.two_phase.bodies import Created, Failed, NewPurchase, NewUser, User
 from shop.storefronts.two_phase.outcome import fault_of
@@ -83,7 +83,7 @@ async def user(rooms: Desks, user_id: Id) -> User:
 async def buy(rooms: Desks, user_id: Id, data: JSONBody[NewPurchase]) -> Created | Failed:
     """Buys one piece; the answer is the outcome."""
     customer = await _known(rooms, user_id)
-    result = await rooms.orders.place(placing_of(customer, data, rooms.runtime.now()))
+    result = await rooms.orders.place(placing_of(customer, data, rooms))
     match result:
         case Placed():
             return await _outcome(rooms, result)
@@ -125,8 +125,9 @@ async def _known(rooms: Rooms, user_id: int) -> Customer:
     return customer
 
 
-def placing_of(customer: Customer, data: NewPurchase, now: float) -> Placing:
-    """`now` is a Unix time in seconds; its day is the delivery's."""
+def placing_of(customer: Customer, data: NewPurchase, rooms: Rooms) -> Placing:
+    """It is delivered today."""
+    now = rooms.runtime.now()
     price_minor = -data.balance_change * MINOR
     details: dict[str, Any] = {"product_name": data.product_name}
     return Placing(
@@ -144,5 +145,5 @@ def placing_of(customer: Customer, data: NewPurchase, now: float) -> Placing:
         traceparent=TRACEPARENT.get(),
         details=_encode(details).decode(),
         prices=(price_minor,),
-        saga=buy_two_phase.name,
+        saga=(buy_by_xa if rooms.xa else buy_two_phase).name,
     )
