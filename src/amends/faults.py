@@ -84,6 +84,7 @@ class Faults:
         self._tasks: dict[int, Task] = {}
         self._begun = 0
         self._stopped = False
+        self._stop = runtime.signal()
 
     def put(self, fault: Fault) -> None:
         """Takes the place of what was set for the same definition. Raises `ValueError` for one that is not known."""
@@ -157,6 +158,7 @@ class Faults:
     async def stop(self) -> None:
         """What is held back is given up: it is asked again. Nothing is down any more."""
         self._stopped = True
+        self._stop.set()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -165,7 +167,8 @@ class Faults:
 
     async def _while_down(self) -> None:
         while not self._stopped and self._until("") > self._runtime.now():
-            await self._runtime.sleep(min(_LOOK_S, self._until("") - self._runtime.now()))
+            left = self._until("") - self._runtime.now()
+            await self._runtime.within(min(_LOOK_S, left), self._stop.wait())
 
     def _pause_s(self, envelope: Envelope) -> float:
         """Events come once: they are held up only while all is down."""
