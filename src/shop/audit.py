@@ -8,7 +8,7 @@ from shop.warehouse.audit import audit as audit_warehouse
 
 _PAGE = 5_000
 
-GOODS = {"shop": 2, "queue-saga": 2, "parallel-saga": 2, "two-phase": 2, "idempotent-orders": 0}
+GOODS = {"shop": 2, "queue-saga": 2, "parallel-saga": 2, "two-phase": 2, "idempotent-orders": 0, "pivot-saga": 1}
 """How many of stock and courier an approved order of a scope has."""
 
 page_of_orders = """

@@ -5,9 +5,13 @@ from amends.messages import Command, Event
 from amends.participant import Participant
 from shop.billing.participant import billing
 from shop.delivery.participant import delivery
+from shop.notifications import telling as notifications_telling
 from shop.notifications.participant import notifications
+from shop.orders import telling as orders_telling
 from shop.orders.participant import orders
+from shop.payments import telling as payments_telling
 from shop.payments.participant import payments
+from shop.warehouse import telling as warehouse_telling
 from shop.warehouse.participant import warehouse
 
 PARTICIPANTS: dict[str, Participant] = {
@@ -19,8 +23,17 @@ PARTICIPANTS: dict[str, Participant] = {
     "notifications": notifications,
 }
 
-REFUSALS: dict[str, dict[type[Command], Refuse]] = {}
+REFUSALS: dict[str, dict[type[Command], Refuse]] = {
+    "payments": payments_telling.REFUSALS,
+    "warehouse": warehouse_telling.REFUSALS,
+    "notifications": notifications_telling.REFUSALS,
+}
 """By room: how a command is refused on purpose, where somebody has to be told."""
 
-TOLD: tuple[type[Event], ...] = ()
+TOLD: tuple[type[Event], ...] = (
+    *orders_telling.TOLD,
+    *warehouse_telling.TOLD,
+    *payments_telling.TOLD,
+    *notifications_telling.TOLD,
+)
 """Events for others than the shop's own rooms."""

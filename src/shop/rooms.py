@@ -11,6 +11,7 @@ from shop.delivery.expiry import Expiry as DeliveryExpiry
 from shop.orders.cancelling import Cancelling
 from shop.orders.desk import OrdersDesk
 from shop.orders.placing import OrderIntake
+from shop.orders.telling import Telling
 from shop.orders.waiting import Waiting
 from shop.payments.caller import Caller, Gateway
 from shop.payments.desk import PaymentsDesk
@@ -38,12 +39,13 @@ class OpenOrders(NamedTuple):
 def open_orders(
     service: Service, undo: AsyncExitStack, after: Callable[[], Awaitable[None]] | None = None
 ) -> OpenOrders:
-    """The intake of orders, which waits for `after` before each batch; the second sagas of cancelled ones."""
+    """The intake of orders, which waits for `after` before each batch; second sagas of cancelled ones; ends to tell."""
     intake = OrderIntake(service, after)
     intake.start("order intake")
     undo.push_async_callback(intake.stop)
-    ticker = Ticker([Cancelling(service).begin_wanted], service.runtime, service.signals)
-    ticker.start("cancelling")
+    chores = [Cancelling(service).begin_wanted, Telling(service).tell_ended]
+    ticker = Ticker(chores, service.runtime, service.signals)
+    ticker.start("orders")
     undo.callback(ticker.stop)
     waiting = Waiting(service)
     return OpenOrders(OrdersDesk(service, intake, waiting), waiting)
@@ -55,9 +57,14 @@ async def open_users(service: Service, offload: Offload) -> UsersDesk:
     return UsersDesk(service, Accounts(service, Passwords(offload)), Issuer(keys[-1]))
 
 
+def expiry_of(service: Service) -> BillingExpiry | DeliveryExpiry | WarehouseExpiry:
+    """Of a room where things are held."""
+    return _EXPIRY[service.name](service)
+
+
 def open_expiry(service: Service, undo: AsyncExitStack) -> None:
     """In a room where things are held: what was not confirmed in time is released."""
-    ticker = Ticker([_EXPIRY[service.name](service).sweep], service.runtime, service.signals, tick_s=1.0)
+    ticker = Ticker([expiry_of(service).sweep], service.runtime, service.signals, tick_s=1.0)
     ticker.start(f"{service.name} expiry")
     undo.callback(ticker.stop)
 

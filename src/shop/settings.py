@@ -5,7 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-PORTS = {"api": 8080, "ops": 8090, "queue-saga": 8101, "parallel-saga": 8102, "two-phase": 8105, "idempotent-orders": 8104}
+PORTS = {
+    "api": 8080,
+    "ops": 8090,
+    "queue-saga": 8101,
+    "parallel-saga": 8102,
+    "two-phase": 8105,
+    "idempotent-orders": 8104,
+    "pivot-saga": 8281,
+    "pivot-saga/warehouse": 8283,
+    "pivot-saga/payment": 8284,
+    "pivot-saga/notification": 8285,
+}
 GATEWAY, FRONT = "gateway", "front"
 DATABASE = "{database}"
 OWN_SERVER = "own"

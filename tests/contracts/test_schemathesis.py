@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from shop.settings import PORTS
 from tests.system.people import Operator, buyers, order_of
 from tests.system.shop_process import ShopProcess
 
@@ -22,6 +23,7 @@ SEED, MOST_S = 20_340_526, 20
 SLOT = "2034-09-01T08:00:00Z"
 DOCUMENTS = {"api": "/api/openapi.json", "ops": "/ops/openapi.json", "queue-saga": "/openapi.json"}
 DOCUMENTS |= {"parallel-saga": "/openapi.json", "two-phase": "/openapi.json", "idempotent-orders": "/openapi.json"}
+DOCUMENTS |= {name: "/openapi.json" for name in PORTS if name.startswith("pivot-saga")}
 NOT_MEANT = (
     "positive_data_acceptance",  # well-formed isn't all: slots have to be times, keys be new, 1.0 is no count of pieces
     "allow_header_conformance",  # the framework's answers to OPTIONS name one method of a path

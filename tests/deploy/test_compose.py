@@ -77,7 +77,7 @@ def test_everything_waits_for_what_it_needs_without_sleeping(services: dict[str,
 
 def test_ports_are_published_on_loopback_only(services: dict[str, Any]) -> None:
     published = [port for each in services.values() for port in each.get("ports", [])]
-    ports = (8080, 8090, 8101, 8102, 8104, 8105)
+    ports = (8080, 8090, 8101, 8102, 8104, 8105, 8281, 8283, 8284, 8285)
     assert sorted(published) == [f"127.0.0.1:{port}:{port}" for port in ports]
 
 

@@ -233,6 +233,8 @@ async def test_operator_finds_a_stuck_saga_and_mends_it(shop: RunningShop, opera
         ("queue-saga", "/openapi.json"),
         ("parallel-saga", "/openapi.json"),
         ("idempotent-orders", "/openapi.json"),
+        ("pivot-saga", "/openapi.json"),
+        ("pivot-saga/warehouse", "/openapi.json"),
     ],
 )
 async def test_edges_describe_themselves_as_the_embedded_shops_do(

@@ -204,7 +204,7 @@ async def test_missing_or_long_key_is_refused(
 
 
 async def test_unknown_ways_are_refused(scene: Scene) -> None:
-    storefronts = ("queue-saga", "parallel-saga", "idempotent-orders")
+    storefronts = ("queue-saga", "parallel-saga", "idempotent-orders", "pivot-saga", "pivot-saga/warehouse")
     for edge, token in (("api", scene.ann.token), ("ops", scene.shop.token), *((each, "") for each in storefronts)):
         for method, path, statuses in (
             ("GET", "/nowhere", {404}),

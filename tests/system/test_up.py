@@ -14,6 +14,7 @@ from tests.system.shop_process import ShopProcess, run
 from tests.system.wire import ask_once
 
 EDGES = {"api", "ops", "queue-saga", "parallel-saga", "two-phase", "idempotent-orders"}
+EDGES |= {"pivot-saga", "pivot-saga/warehouse", "pivot-saga/payment", "pivot-saga/notification"}
 SLOT = "2034-05-26T16:00:00Z"
 
 

@@ -1,6 +1,7 @@
-"""What others may ask notifications, and what it answers."""
+"""What others may ask notifications, what it answers, and what it tells of orders with a number, their key."""
 
-from amends import Command, Reply
+from amends import Command, Event, Reply
+from shop.service_status import ServiceStatus
 
 
 class NotificationsCommand(Command):
@@ -21,7 +22,35 @@ class NoteContact(NotificationsCommand):
     email: str
 
 
+class SendNotification(NotificationsCommand):
+    """`Notify` for an order with a number; it is told. `channel` is 1 for e-mail, 2 for SMS."""
+
+    notification_id: str
+    number: int
+    user_id: str
+    channel: int
+    message: str
+
+
 class Notified(Reply): ...
 
 
 class ContactNoted(Reply): ...
+
+
+class NotificationWanted(Event):
+    """Notifications was asked to send; `notification` is the channel."""
+
+    topic = "orders.service.notification.send"
+    order_id: int
+    notification: int
+    message: str
+
+
+class NotificationTold(Event):
+    """What became of it; `detail` is the reason of a refusal."""
+
+    topic = "orders.service.notification.status"
+    order_id: int
+    status: ServiceStatus
+    detail: str = ""

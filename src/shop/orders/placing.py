@@ -18,6 +18,7 @@ from shop.orders.definitions import PLACING
 from shop.orders.domain import Status, Wrong, masked, priced, total_minor
 from shop.orders.sagas import Purchase, place_order
 from shop.orders.tables import Item, Order
+from shop.orders.telling import tell_begun
 from shop.orders.views import encode_view, first_view, view_of
 from shop.warehouse.contract import StockLine
 
@@ -122,6 +123,7 @@ class OrderIntake:
             await self._number(tx, batch)
             instances: dict[str, Instance] = {}
             for name, begins in batch.begins().items():
+                await tell_begun(tx, name, begins)
                 begun = await self._coordinator.start(tx, PLACING[name], begins)
                 instances |= {each.id: each for each in begun}
             await tables.insert_orders(tx, batch.orders)

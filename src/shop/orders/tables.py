@@ -9,6 +9,7 @@ from amends import Migration, Tx
 from amends.connections import Reader, Row
 from amends.errors import Conflict
 from shop import papers
+from shop.orders import untold
 from shop.orders.domain import Status
 
 MIGRATIONS = (
@@ -71,6 +72,7 @@ MIGRATIONS = (
         ),
     ),
     papers.migration(3),
+    untold.migration(4),
 )
 _ORDER = (
     "id, scope, user_id, email, status, reason, items, total_minor, calendar, slot, pay_with, created_at, "

@@ -22,6 +22,7 @@ from shop.payments import tables
 from shop.payments.domain import Move, PaymentState, decide
 from shop.payments.participant import answer, payments
 from shop.payments.tables import CardOperation
+from shop.payments.telling import tell_paid
 
 UNTIL_KNOWN = Retry(base_s=0.2, cap_s=5.0)
 
@@ -128,7 +129,8 @@ class Caller:
             return
         async with self._storage.transaction(self._runtime.now()) as tx:
             for each in await tables.close(tx, wanted, told):
-                await self._answer(tx, each.asked, answer(each.wish, decide(each.wish, told)))
+                reply = answer(each.wish, decide(each.wish, told))
+                await self._answer(tx, each.asked, tell_paid(tx, each.charge, reply) if each.charge else reply)
         self._signals.emit("card.answered", payment=wanted.payment_id, wish=wanted.wish.value, state=told.value)
 
     async def _postpone(self, wanted: CardOperation) -> None:

@@ -2,7 +2,7 @@
 
 | request                               | answer                                                                    |
 |---------------------------------------|---------------------------------------------------------------------------|
-| `POST /authorizations`                | 201 authorized, 402 declined, 409 voided before; 422 key of another body  |
+| `POST /authorizations`                | 201 taken, 402 declined, 409 voided before; 422 key of another body       |
 | `POST /authorizations/{key}/capture`  | 200 captured; 409 in another state; 404 never seen                        |
 | `POST /authorizations/{key}/void`     | 200 nothing is held, now and later, even when never seen; 409 captured    |
 | `POST /authorizations/{key}/refund`   | 200 refunded; 409 in another state, never seen: refused from now on       |
@@ -101,7 +101,8 @@ class Gateway:
             return await gateway_tables.find(reader, key)
 
     async def _open(self, key: str, wanted: Authorization) -> tuple[Record, bool]:
-        state: Outcome = "authorized" if wanted.card in _TAKES_MONEY else "declined"
+        taken: Outcome = "captured" if wanted.capture else "authorized"
+        state: Outcome = taken if wanted.card in _TAKES_MONEY else "declined"
         opened = Record(key, state, *_shown(wanted))
         async with self._storage.transaction(self._runtime.now()) as tx:
             new = await gateway_tables.insert(tx, opened)

@@ -28,7 +28,7 @@ class HttpGateway:
         """Asks for an operation; returns what has become of the payment, which may be something else."""
         key = quote(wanted.payment_id, safe="")
         if wanted.wish is Wish.AUTHORIZE:
-            body = msgspec.json.encode(Authorization(wanted.card or "", wanted.amount_minor))
+            body = msgspec.json.encode(Authorization(wanted.card or "", wanted.amount_minor, wanted.charge > 0))
             return await self._call("POST", "/authorizations", body, key)
         return await self._call("POST", f"/authorizations/{key}/{wanted.wish}")
 

@@ -19,10 +19,11 @@ Outcome = Literal["authorized", "declined", "captured", "voided", "refunded"]
 
 
 class Authorization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of `POST /authorizations`."""
+    """The body of `POST /authorizations`; `capture`: the money is taken at once."""
 
     card: Annotated[str, msgspec.Meta(max_length=32)]
     amount_minor: Annotated[int, msgspec.Meta(gt=0, le=10**12)]
+    capture: bool = False
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -47,14 +47,30 @@ MIGRATIONS = (
         ),
     ),
     papers.migration(2),
+    Migration(
+        3,
+        "charges",
+        (
+            """
+            create table charges (
+                payment_id text primary key references payments (payment_id),
+                number bigint not null check (number > 0)
+            )
+            """,
+        ),
+    ),
 )
-_OPERATION = "o.payment_id, o.nth, o.wish, o.saga, o.step, o.operation, o.attempts, o.card, p.amount_minor, p.state"
+_OPERATION = (
+    "o.payment_id, o.nth, o.wish, o.saga, o.step, o.operation, o.attempts, o.card, p.amount_minor, p.state, "
+    "coalesce(c.number, 0)"
+)
 
 find_payment = "select payment_id, card_last4, amount_minor, state from payments where payment_id = :payment_id"
 insert_payment = """
 insert into payments (payment_id, card_last4, amount_minor, state)
 values (:payment_id, :card_last4, :amount_minor, :state)
 """
+insert_charge = "insert into charges (payment_id, number) values (:payment_id, :number)"
 set_payment_state = "update payments set state = :state where payment_id = :payment_id"
 insert_operation = """
 insert into card_operations
@@ -70,7 +86,9 @@ where payment_id = :payment_id and wish = 'authorize' and state = 'waiting'
 """
 due_operations = f"""
 select {_OPERATION}
-from card_operations o join payments p on p.payment_id = o.payment_id
+from card_operations o
+    join payments p on p.payment_id = o.payment_id
+    left join charges c on c.payment_id = o.payment_id
 where o.state = 'waiting' and o.due_at <= :now
     and not exists (
         select 1 from card_operations earlier
@@ -81,7 +99,9 @@ limit :limit
 """
 open_operations = f"""
 select {_OPERATION}
-from card_operations o join payments p on p.payment_id = o.payment_id
+from card_operations o
+    join payments p on p.payment_id = o.payment_id
+    left join charges c on c.payment_id = o.payment_id
 where o.payment_id = :payment_id and o.nth <= :nth and o.state <> 'answered'
 order by o.nth
 """
@@ -117,7 +137,7 @@ class CardOperation(NamedTuple):
     """An operation that is not answered yet, with what is known of its payment.
 
     The card's number is kept with its authorisation, which can't be asked for without it, and only until the answer
-    is known.
+    is known. `charge`: the money is taken at once, for the order of this number; 0: it is only set aside.
     """
 
     payment_id: str
@@ -128,6 +148,7 @@ class CardOperation(NamedTuple):
     card: str | None
     amount_minor: int
     payment_state: PaymentState
+    charge: int = 0
 
 
 async def find(reader: Reader, payment_id: str) -> Payment | None:
@@ -137,6 +158,12 @@ async def find(reader: Reader, payment_id: str) -> Payment | None:
 
 async def open_payment(tx: Tx, payment: Payment) -> None:
     await tx.run(insert_payment, payment)
+
+
+async def open_charge(tx: Tx, payment: Payment, number: int) -> None:
+    """A payment whose money is taken as soon as it is authorised, for the order of this number."""
+    await open_payment(tx, payment)
+    await tx.run(insert_charge, (payment.payment_id, number))
 
 
 async def note(tx: Tx, payment_id: str, wish: Wish, asked: Asked, card: str | None) -> None:
@@ -176,6 +203,6 @@ async def postpone(tx: Tx, waiting: CardOperation, due_at: float) -> None:
 
 def _operations(rows: Sequence[Row]) -> list[CardOperation]:
     return [
-        CardOperation(id, nth, Wish(wish), Asked(*asked), attempts, card, amount_minor, PaymentState(state))
-        for id, nth, wish, *asked, attempts, card, amount_minor, state in rows
+        CardOperation(id, nth, Wish(wish), Asked(*asked), attempts, card, amount_minor, PaymentState(state), charge)
+        for id, nth, wish, *asked, attempts, card, amount_minor, state, charge in rows
     ]

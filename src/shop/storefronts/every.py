@@ -2,10 +2,10 @@
 
 from litestar import Litestar
 
-from shop.storefronts import idempotent_orders, parallel_saga, queue_saga, two_phase
+from shop.storefronts import idempotent_orders, parallel_saga, pivot_saga, queue_saga, two_phase
 from shop.storefronts.rooms import Common, Rooms
 
-DIALECTS = (queue_saga, parallel_saga, idempotent_orders, two_phase)
+DIALECTS = (queue_saga, parallel_saga, idempotent_orders, pivot_saga, two_phase)
 
 
 async def prepare(rooms: Rooms) -> None:

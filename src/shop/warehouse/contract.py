@@ -1,8 +1,9 @@
-"""What others may ask the warehouse, and what it answers."""
+"""What others may ask the warehouse, what it answers, and what it tells of orders with a number, their key."""
 
 import msgspec
 
-from amends import Command, Refusal, Reply
+from amends import Command, Event, Refusal, Reply
+from shop.service_status import ServiceStatus
 
 
 class WarehouseCommand(Command):
@@ -41,6 +42,21 @@ class DropStock(WarehouseCommand):
     order_id: str
 
 
+class ReserveItems(WarehouseCommand):
+    """`ReserveStock` for an order with a number; it is told. The id of an item is the last part of its sku."""
+
+    order_id: str
+    number: int
+    lines: tuple[StockLine, ...]
+
+
+class CancelItems(WarehouseCommand):
+    """`ReleaseStock` of what `ReserveItems` reserved; it is told."""
+
+    order_id: str
+    number: int
+
+
 class PrepareStock(WarehouseCommand):
     """A vote by prepared transaction: the whole reservation, seen by nobody before its commit."""
 
@@ -74,3 +90,33 @@ class OutOfStock(Refusal): ...
 
 class StockGone(Refusal):
     """Too late: what was held has been released."""
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    item_id: int
+    quantity: int
+
+
+class ItemsWanted(Event):
+    """The warehouse was asked to reserve."""
+
+    topic = "orders.service.warehouse.reserv"
+    order_id: int
+    items: tuple[Item, ...]
+
+
+class CancelWanted(Event):
+    """The warehouse was asked to take a reservation back."""
+
+    topic = "orders.service.warehouse.cancel"
+    order_id: int
+
+
+class WarehouseTold(Event):
+    """What became of it; `operation` is `reserv` or `cancel`, `detail` the reason of a refusal."""
+
+    topic = "orders.service.warehouse.status"
+    order_id: int
+    operation: str
+    status: ServiceStatus
+    detail: str = ""

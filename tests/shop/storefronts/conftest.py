@@ -20,6 +20,7 @@ from amends.testing.faults import Losing
 from amends.testing.runtime import EPOCH, VirtualRuntime
 from shop.app import app
 from shop.desks import ROOMS
+from shop.faults import faults_of
 from shop.participants import PARTICIPANTS
 from shop.storefronts import queue_saga
 from shop.storefronts.rooms import Rooms
@@ -99,15 +100,26 @@ async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncItera
 
 @asynccontextmanager
 async def rooms_of(
-    folder: Path, runtime: Runtime, transport: Transport, where: str = HERE
+    folder: Path, runtime: Runtime, transport: Transport, where: str = HERE, faults: bool = False
 ) -> AsyncIterator[tuple[Rooms, dict[str, Service]]]:
-    """Starts the services; stops them at the end. `where` their desks are: here, or behind a socket."""
+    """Starts the services; stops them at the end. `where` their desks are: here, or behind a socket.
+
+    With `faults` they can be broken on purpose.
+    """
     services: dict[str, Service] = {}
     for name in ROOMS:
         storage = SqliteStorage(folder / f"{name}.db", app.databases[name])
         await storage.migrate()
         participant, sagas = PARTICIPANTS.get(name), app.sagas.get(name, ())
-        services[name] = Service(storage, transport, runtime, Signals(), participant=participant, definitions=sagas)
+        services[name] = Service(
+            storage,
+            transport,
+            runtime,
+            Signals(),
+            participant=participant,
+            definitions=sagas,
+            faults=faults_of(name, faults, runtime),
+        )
         await services[name].start()
     async with desks_of(services, where) as desks:
         rooms = Rooms(
@@ -120,6 +132,7 @@ async def rooms_of(
             desks.notifications,
             runtime,
             await verifier_of(desks.users.jwks),
+            desks.faults,
         )
         await queue_saga.prepare(rooms)
         yield rooms, services
