@@ -1,6 +1,6 @@
 """All rows of the report, in their order."""
 
-from bench import distributed, on_postgres, pgbench, rows
+from bench import distributed, on_postgres, pgbench, rows, storefronts
 from bench.child import ask
 from bench.figures import Figure, Row, Scale, Values
 from bench.rows import called, latency_figures
@@ -93,4 +93,4 @@ DISTRIBUTED = (
         _scaled,
     ),
 )
-ROWS = (*rows.ROWS, *POSTGRES, LIMIT, *DISTRIBUTED)
+ROWS = (*rows.ROWS, *storefronts.ROWS, *POSTGRES, LIMIT, *DISTRIBUTED)

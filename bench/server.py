@@ -42,7 +42,7 @@ class Buyer(NamedTuple):
 class Shop:
     """A running shop on a data folder. `ready_s` is how long it took from its start until it could serve.
 
-    `look` sees its orders.
+    `look` sees its orders; `addresses` by edge.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", data: Path, look: Look) -> None:
@@ -51,11 +51,13 @@ class Shop:
         self._data = data
         self._look = look
         began = time.perf_counter()
-        addresses = self._addresses(began + READY_S)
+        self.addresses = self._addresses(began + READY_S)
         self.ready_s = time.perf_counter() - began
-        self.api = httpx.Client(base_url=addresses["api"], timeout=30)
+        self.api = httpx.Client(base_url=self.addresses["api"], timeout=30)
         token = (data / "operator.token").read_text().strip()
-        self.ops = httpx.Client(base_url=addresses["ops"], timeout=30, headers={"Authorization": f"Bearer {token}"})
+        self.ops = httpx.Client(
+            base_url=self.addresses["ops"], timeout=30, headers={"Authorization": f"Bearer {token}"}
+        )
 
     @property
     def address(self) -> tuple[str, int]:
