@@ -232,6 +232,7 @@ async def test_operator_finds_a_stuck_saga_and_mends_it(shop: RunningShop, opera
         ("ops", "/ops/openapi.json"),
         ("queue-saga", "/openapi.json"),
         ("parallel-saga", "/openapi.json"),
+        ("two-phase", "/openapi.json"),
         ("idempotent-orders", "/openapi.json"),
         ("pivot-saga", "/openapi.json"),
         ("pivot-saga/warehouse", "/openapi.json"),
