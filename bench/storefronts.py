@@ -15,7 +15,7 @@ CONNECTIONS = 256
 
 
 def measured(dialect: Dialect, scale: Scale) -> Values:
-    counts = scale.of(30, least=5), scale.of(BUSY * 15, least=100), scale.of(20_000, least=200)
+    counts = scale.of(30, least=2), scale.of(BUSY * 15, least=100), scale.of(20_000, least=200)
     warm = scale.of(1_000, least=100)
     with shop() as opened:
         orders = iter(dialect.prepare(opened.addresses[dialect.name], warm + sum(counts)))

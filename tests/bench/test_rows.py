@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import storefronts
 from bench.__main__ import BEGIN, END, main, put_table
 from bench.figures import Row, Scale
 from bench.rows import ROWS
@@ -14,7 +15,7 @@ TINY = 0.001
 
 
 @pytest.mark.bench
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*ROWS, *storefronts.ROWS], ids=lambda row: row.name)
 def test_row_gives_each_of_its_figures(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     values = row.measure(Scale(TINY))
