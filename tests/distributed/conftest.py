@@ -36,7 +36,7 @@ def collector() -> Iterator[Receiver]:
 async def shop(tmp_path_factory: pytest.TempPathFactory, collector: Receiver) -> AsyncIterator[RunningShop]:
     """Debezium reads billing's outbox; proxies are on the ways to PostgreSQL and to Kafka."""
     require(missing_for_kafka() or missing_for_postgres(max(programs(), default=18)))
-    options = Options(copies=COPIES, session_s=SESSION_S, proxied=True)
+    options = Options(copies=COPIES, session_s=SESSION_S, proxied=True, faults=True)
     async with Distributed(tmp_path_factory.mktemp("distributed"), options) as servers:
         running = RunningShop(servers)
         yield running
