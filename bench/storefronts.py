@@ -27,7 +27,8 @@ def measured(dialect: Dialect, scale: Scale) -> Values:
         took_s = opened.wait_idle() - closed.began
         used_s = opened.cpu_s() - used_s
         ended = opened.orders_after(newest)
-    assert sum(ended.values()) == counts[2] and "pending" not in ended, f"{counts[2]} placed, the orders: {ended}"
+    assert "pending" not in ended, f"no saga is in flight, and yet the orders are {ended}"
+    assert sum(ended.values()) == counts[2], f"{counts[2]} were placed, the orders are {ended}"
     return {
         "quiet p50": quiet.p50_ms,
         "quiet p99": quiet.p99_ms,
