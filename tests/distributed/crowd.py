@@ -58,7 +58,7 @@ class Crowd(Load):
     async def come_to_rest(self) -> None:
         """Everything that was asked is answered, and everything that was begun has ended."""
         self.enough()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(2 * PATIENCE_S):
             await self.drain()
         await at_rest(self.running)
 

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.servers,
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
 
 
