@@ -3,10 +3,10 @@
 BIN := .venv/bin
 CODE = $(wildcard src tests tools bench examples)
 
-.PHONY: help setup up up-distributed order test soak check format bench servers lock clean
+.PHONY: help setup up up-distributed order test postman postman-distributed soak check format bench servers lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/dev.stamp ## make .venv from the locked requirements, for running and for development
 
@@ -23,6 +23,12 @@ test: .venv/dev.stamp ## run every test: those that kill processes last, one at 
 	$(BIN)/pytest -n 2 -m "not crash and not distributed" $(ARGS)
 	$(BIN)/pytest -m crash $(ARGS)
 	$(BIN)/pytest -m distributed $(ARGS)
+
+postman: .venv/dev.stamp ## run the Postman collections against a shop of its own, twice; needs nodejs and npm
+	@$(BIN)/python -m tools.postman $(ARGS)
+
+postman-distributed: .venv/dev.stamp ## the same against the distributed shop
+	@$(BIN)/python -m tools.postman --distributed $(ARGS)
 
 soak: .venv/dev.stamp ## break the distributed shop at random, 300 rounds; AMENDS_CHAOS_SEED and _ROUNDS repeat a run
 	@AMENDS_CHAOS_ROUNDS=$${AMENDS_CHAOS_ROUNDS:-300} $(BIN)/pytest -q -s -x -m chaos $(ARGS)
@@ -48,7 +54,7 @@ lock: .venv/dev.stamp ## pin the requirements again; ARGS=--upgrade takes the ne
 	tools/lock.sh $(ARGS)
 
 clean: ## remove what make made; ./data stays
-	rm -rf .venv dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .newman dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .venv/runtime.stamp: tools/setup.sh requirements/installer.lock requirements/runtime.lock
 	@tools/setup.sh runtime

@@ -1,0 +1,1 @@
+"""A module for each collection: what is asked of an edge, and what has to come back."""
