@@ -23,7 +23,7 @@ TOLD: tuple[type[Event], ...] = (ItemsWanted, CancelWanted, WarehouseTold)
 
 
 @warehouse.handles_many(ReserveItems)
-async def reserve_items(tx: Tx, commands: Sequence[ReserveItems]) -> list[Reply | Refusal]:
+async def reserve_items(tx: Tx, commands: Sequence[ReserveItems]) -> Sequence[Reply | Refusal]:
     answers = await reserve_stock(tx, [ReserveStock(each.order_id, each.lines) for each in commands])
     for command, answer in zip(commands, answers, strict=True):
         _tell_reserved(tx, command, answer)
@@ -31,7 +31,7 @@ async def reserve_items(tx: Tx, commands: Sequence[ReserveItems]) -> list[Reply 
 
 
 @warehouse.handles_many(CancelItems)
-async def cancel_items(tx: Tx, commands: Sequence[CancelItems]) -> list[Reply | Refusal]:
+async def cancel_items(tx: Tx, commands: Sequence[CancelItems]) -> Sequence[Reply | Refusal]:
     for each in commands:
         tx.tell(CancelWanted(each.number), key=str(each.number))
         tx.tell(WarehouseTold(each.number, "cancel", ServiceStatus.ACCEPTED), key=str(each.number))
