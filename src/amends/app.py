@@ -1,10 +1,11 @@
 """What a program built on Amends consists of, for tools that look at it from outside: the command line, the auditor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from amends.audit import Check
+from amends.comparison import Comparison
 from amends.saga import Saga
 from amends.schema import Migration
 
@@ -13,12 +14,13 @@ from amends.schema import Migration
 class App:
     """`databases` names each service's database, with its own migrations; `sagas` the definitions by database.
 
-    `checks` get a reader for each database, by name.
+    `checks` get a reader for each database, by name. `comparisons` are made when they are asked for.
     """
 
     databases: Mapping[str, Sequence[Migration]]
     sagas: Mapping[str, Sequence[Saga[Any]]]
     checks: Sequence[Check] = field(default=())
+    comparisons: Mapping[str, Callable[[], Comparison]] = field(default_factory=dict)
 
     def definition(self, name: str, version: str = "") -> Saga[Any] | None:
         """The saga of that name, of that version when one is given."""

@@ -17,12 +17,12 @@ from pathlib import Path
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.sqlite.visitor import Visitor
 from amends.app import App
-from amends.commands import cdc, data_folder, definitions, looking, mends, one_saga
+from amends.commands import cdc, compare, data_folder, definitions, looking, mends, one_saga
 from amends.commands.command import NO, UNUSABLE, Command, Desk, Home, Unusable
 from amends.commands.screen import Screen
 from amends.errors import AmendsError, CannotMend, InUse
 
-_GROUPS = (looking, one_saga, mends, definitions, data_folder, cdc)
+_GROUPS = (looking, one_saga, mends, definitions, compare, data_folder, cdc)
 COMMANDS = {command.name: command for group in _GROUPS for command in group.COMMANDS}
 
 
@@ -47,7 +47,7 @@ async def _run(command: Command, options: argparse.Namespace) -> int:
     named = getattr(options, "app", None) or os.environ.get("AMENDS_APP") or _configured()
     app = App({}, {}) if command.alone else load_app(named)
     screen = Screen(getattr(options, "json", False))
-    return await command.run(Desk(app, _home(app, options), screen, AsyncioRuntime()), options)
+    return await command.run(Desk(app, _home(app, options), screen, AsyncioRuntime(), named or ""), options)
 
 
 def _home(app: App, options: argparse.Namespace) -> Home:

@@ -33,12 +33,13 @@ class Home(Protocol):
 
 
 class Desk(NamedTuple):
-    """Where a command works: the program's `App`, its databases, the screen, the clock."""
+    """Where a command works: the program's `App`, its databases, the screen, the clock, how the program is named."""
 
     app: App
     home: Home
     screen: Screen
     runtime: Runtime
+    named: str = ""
 
     @asynccontextmanager
     async def sagas(self) -> AsyncIterator[dict[str, Storage]]:

@@ -78,6 +78,18 @@ async def create_topics(
     return created
 
 
+async def delete_topics(settings: KafkaSettings, addresses: Sequence[str]) -> None:
+    """Deletes the topics of addresses, with all that is in them; those that are not there stay so."""
+    client = AdminClient(dict(settings.client()))
+    gone = client.delete_topics([settings.topic(each) for each in addresses], operation_timeout=_PATIENCE_S)
+    for future in gone.values():
+        try:
+            await asyncio.wrap_future(future)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+
+
 async def _is_made(made: "asyncio.Future[None]") -> bool:
     try:
         await made
