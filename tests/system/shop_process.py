@@ -112,3 +112,9 @@ async def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(words, capture_output=True, text=True, timeout=END_S, env=environment(), check=False)
 
     return await asyncio.to_thread(finish)
+
+
+async def check_from_outside(shop: ShopProcess) -> None:
+    """The library's own auditor, beside the running shop and without it."""
+    answer = await run("amends", "check", "--data", str(shop.folder), "--app", "shop.app:app")
+    assert answer.returncode == 0, answer.stdout + answer.stderr

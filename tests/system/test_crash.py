@@ -18,7 +18,7 @@ import pytest
 from tests.system.load import Load
 from tests.system.people import Buyer, Operator
 from tests.system.reckoning import reckon
-from tests.system.shop_process import ShopProcess, run
+from tests.system.shop_process import ShopProcess, check_from_outside, run
 
 SEED = int(os.environ.get("AMENDS_CRASH_SEED", "") or SystemRandom().randrange(10**6))
 ROUNDS = int(os.environ.get("AMENDS_CRASH_ROUNDS", "") or 50)
@@ -83,12 +83,6 @@ async def test_killed_shop_loses_nothing_and_does_nothing_twice(load: Load, shop
     await check_from_outside(shop)
     assert await shop.end() == 0
     await check_from_outside(shop)
-
-
-async def check_from_outside(shop: ShopProcess) -> None:
-    """The library's own auditor, beside the running shop and without it."""
-    answer = await run("amends", "check", "--data", str(shop.folder), "--app", "shop.app:app")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def report(load: Load, kills: int) -> None:

@@ -31,7 +31,7 @@ from shop.storefronts.rooms import Rooms
 from tests.shop.desks import AFAR, HERE
 from tests.shop.storefronts.conftest import rooms_of
 
-NEXT_YEAR, LAST_YEAR = "2034-06-26T16:00:00", "2032-06-26T16:00:00"  # the clock begins in May 2033
+NEXT_YEAR, LONG_AGO = "2034-06-26T16:00:00", "2022-06-26T16:00:00"  # by the virtual clock and by real ones
 PHONE = {"item": "phone", "amount": 1, "price": 123.45}
 ORDER: dict[str, Any] = {"status": "PENDING", "contents": [PHONE]}
 UNKNOWN = "018f0000-0000-7000-8000-000000000000"
@@ -119,7 +119,7 @@ OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
 def open_shop(tmp_path: Path, request: pytest.FixtureRequest) -> OpenShop:
     """Opens the shop on the test's data folder, as often as the test likes."""
     times = count(EPOCH, 3600.0)
-    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
+    return lambda: opened(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
+async def opened(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
     transport = Losing(InProcess(), lambda _: False)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services), AsyncExitStack() as undo:
         storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.shop.storefronts.parallel_saga.conftest import LAST_YEAR, NEXT_YEAR, ORDER, PHONE, UNKNOWN, OpenShop, Shop
+from tests.shop.storefronts.parallel_saga.conftest import LONG_AGO, NEXT_YEAR, ORDER, PHONE, UNKNOWN, OpenShop, Shop
 
 SAGA = {"contents": [PHONE], "timeDelivery": NEXT_YEAR}
 PAYMENT = {"orderId": UNKNOWN, "cost": 123.45, "status": "SUCCESS"}
@@ -150,7 +150,7 @@ async def test_time_that_is_none_is_refused(shop: Shop) -> None:
 
 
 async def test_delivery_in_the_past_is_417(shop: Shop) -> None:
-    for time in (LAST_YEAR, "2033-05-18T03:33:20", "1000-01-01T00:00"):
+    for time in (LONG_AGO, "2033-05-18T03:33:20", "1000-01-01T00:00"):
         late = encoded(DELIVERY | {"timeDelivery": time})
         assert time in await refuse(shop, "POST", "/delivery/delivery", late, 417)
         await refuse(shop, "PUT", f"/delivery/delivery/{UNKNOWN}", late, 417)
@@ -199,7 +199,7 @@ async def test_id_that_is_none_or_unknown_is_refused(shop: Shop, path: str) -> N
 
 
 async def test_sum_that_is_no_amount_is_refused(shop: Shop) -> None:
-    for number in [*NO_AMOUNTS, "abc", "1,5", "%00", "%FF", "1e", "--1", "١٠"]:
+    for number in [*NO_AMOUNTS, "abc", "1,5", "%00", "%FF", "1e", "--1", "١٠", " 1", "1 ", "1\n", "01", "+1"]:
         for path in ("/billing/billing/refill", "/billing/billing"):
             await refuse(shop, "PUT", f"{path}/{UNKNOWN}/{quote(number, safe='%')}")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.shop.storefronts.parallel_saga.conftest import LAST_YEAR, NEXT_YEAR, ORDER, PHONE, UNKNOWN, OpenShop, Shop
+from tests.shop.storefronts.parallel_saga.conftest import LONG_AGO, NEXT_YEAR, ORDER, PHONE, UNKNOWN, OpenShop, Shop
 
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -28,7 +28,7 @@ async def participants(shop: Shop) -> None:
     assert await shop.get(f"/warehouse/warehouse/{kept['id']}") == kept
     delivery = {"orderId": order["id"], "timeDelivery": "2034-05-26T16:00:00", "status": "SCHEDULED"}
     await created(shop, "/delivery/delivery", delivery, timeDelivery="2034-05-26T16:00")
-    late = await shop.client.post("/delivery/delivery", json=delivery | {"timeDelivery": LAST_YEAR})
+    late = await shop.client.post("/delivery/delivery", json=delivery | {"timeDelivery": LONG_AGO})
     assert late.status_code == 417
 
 
@@ -68,7 +68,7 @@ async def transaction(shop: Shop) -> None:
 
 async def refused_transaction(shop: Shop) -> None:
     before = await shop.rows("warehouse", "select sku, reserved from stock where sku like 'parallel%' order by sku")
-    answer = await shop.place(at=LAST_YEAR)
+    answer = await shop.place(at=LONG_AGO)
     assert (answer.status_code, answer.json()) == (424, {"status": "CANCELED"})
     order = await shop.get(answer.headers["location"])
     assert order == {"id": order["id"], "status": "CANCELED", "contents": ORDER["contents"]}

@@ -6,7 +6,7 @@ from amends.messages import Kind
 from amends.testing.faults import Matches
 from shop.payments.gateway_wire import DECLINED
 from shop.storefronts.parallel_saga import placing
-from tests.shop.storefronts.parallel_saga.conftest import LAST_YEAR, PHONE, Shop
+from tests.shop.storefronts.parallel_saga.conftest import LONG_AGO, PHONE, Shop
 
 ACTIONS = {"payments.AuthorizeCard", "warehouse.ReserveStock", "delivery.BookCourier"}
 NOTHING_BOOKED = {
@@ -41,7 +41,7 @@ async def seen(shop: Shop, id: str) -> list[str | int]:
 
 
 async def test_refused_delivery_gives_payment_and_stock_back(shop: Shop) -> None:
-    answer = await shop.place(at=LAST_YEAR)
+    answer = await shop.place(at=LONG_AGO)
     assert (answer.status_code, answer.json()) == (424, {"status": "CANCELED"})
     id = await undone(shop, "voided")
     assert await seen(shop, id) == ["CANCELED", 404, "CANCELED"]
@@ -76,7 +76,7 @@ async def test_lost_reply_changes_nothing_of_the_end(shop: Shop, room: str) -> N
 @pytest.mark.parametrize("room", ["payments", "warehouse", "delivery"])
 async def test_lost_reply_of_an_undoing_changes_nothing_of_the_end(shop: Shop, room: str) -> None:
     lose_once(shop, lambda message: message.kind is Kind.REPLY and message.sender == room)
-    assert (await shop.place_in_time(at=LAST_YEAR)).status_code == 424
+    assert (await shop.place_in_time(at=LONG_AGO)).status_code == 424
     await undone(shop, "voided")
 
 
