@@ -2,7 +2,7 @@
 
 from tests.shop.storefronts.two_phase.conftest import CREATED, NO_COURIER, NO_MONEY, NO_STOCK, TODAY, Shop
 
-BUYERS = 24
+BUYERS = 50
 [MADE], [POOR], [EMPTY], [NOBODY] = (list(each.values()) for each in (CREATED, NO_MONEY, NO_STOCK, NO_COURIER))
 
 
