@@ -106,6 +106,8 @@ def _form(body: bytes) -> tuple[Action, Mending]:
     """Raises 400."""
     fields = {name: values[0] for name, values in parse_qs(body.decode("latin-1"), encoding="utf-8").items()}
     try:
+        if any("\0" in each for each in fields.values()):
+            raise ValueError("a field has the character U+0000 in it, which no text may have")
         action = Action(fields.pop("action", ""))
         if action is Action.CANCEL:
             raise ValueError("a saga is cancelled by its owner, not here")

@@ -15,7 +15,7 @@ from shop.web.errors import Refuser
 from shop.web.gate import Gate, Verifier
 from shop.web.problems import SAFE_HEADERS
 from shop.web.rates import Rates
-from shop.web.requests import MOST_BODY_BYTES, StrictRequest
+from shop.web.requests import MOST_BODY_BYTES, StrictRequest, check_address
 from shop.web.traces import remember
 
 Route = HTTPRouteHandler | ASGIRouteHandler | Router
@@ -38,7 +38,7 @@ def build_app(
     app = Litestar(
         [*routes, docs.document(base, docs_guards)],
         request_class=StrictRequest,
-        before_request=_remember_trace,
+        before_request=_check_and_remember,
         request_max_body_size=MOST_BODY_BYTES,
         exception_handlers={Exception: Refuser(title, signals)},
         response_headers=SAFE_HEADERS,
@@ -50,5 +50,6 @@ def build_app(
     return app
 
 
-async def _remember_trace(request: Request[Any, Any, Any]) -> None:
+async def _check_and_remember(request: Request[Any, Any, Any]) -> None:
     remember(request.headers.get("traceparent"))
+    check_address(request)

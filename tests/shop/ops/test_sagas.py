@@ -179,7 +179,15 @@ async def test_console_lists_shows_and_mends(ops: Ops) -> None:
     assert "not stuck" in again.text
 
 
-@pytest.mark.parametrize("form", [{"action": "cancel"}, {"action": "x"}, {"action": "retry", "actor": ""}], ids=str)
+WRONG_FORMS = [
+    {"action": "cancel"},
+    {"action": "x"},
+    {"action": "retry", "actor": ""},
+    {"action": "retry", "actor": "O\0"},
+]
+
+
+@pytest.mark.parametrize("form", WRONG_FORMS, ids=repr)
 async def test_console_refuses_wrong_forms(ops: Ops, form: dict[str, str]) -> None:
     ops.harbour.closed = True
     stuck = await ops.harbour.sail()

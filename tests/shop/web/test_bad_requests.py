@@ -49,6 +49,37 @@ async def test_bad_body_is_refused_and_changes_nothing(edges: Edges, body: bytes
     assert (await edges.client.get("/api/wallet")).json()["balance_minor"] == 0
 
 
+NUL = {
+    "escaped": b'{"email":"bob@example.com","name":"B\\u0000b","password":"correct horse"}',
+    "behind a backslash": b'{"email":"bob@example.com","name":"B\\\\\\u0000b","password":"correct horse"}',
+    "as it is": b'{"email":"bob@example.com","name":"B\x00b","password":"correct horse"}',
+    "in a name": b'{"email":"bob@example.com","name":"Bob","password":"correct horse","\\u0000":1}',
+}
+
+
+@pytest.mark.parametrize("body", NUL.values(), ids=NUL.keys())
+async def test_text_with_nul_is_refused_on_every_database(edges: Edges, body: bytes) -> None:
+    assert_problem(await edges.client.post("/api/users", content=body), 400, "bad-request")
+
+
+async def test_six_characters_that_look_like_nul_are_text(edges: Edges) -> None:
+    body = b'{"email":"bob@example.com","name":"B\\\\u0000b","password":"correct horse"}'
+    joined = await edges.client.post("/api/users", content=body)
+    assert (joined.status_code, joined.json()["name"]) == (201, r"B\u0000b")
+
+
+@pytest.mark.parametrize("address", ["/api/orders/a%00b", "/api/orders?before=%00", "/api/products?after=a%00"])
+async def test_address_with_nul_is_refused_on_every_database(edges: Edges, address: str) -> None:
+    await edges.join()
+    assert_problem(await edges.client.get(address), 400, "bad-request")
+
+
+async def test_order_with_nul_is_refused_on_every_database(edges: Edges) -> None:
+    await edges.join()
+    body = b'{"items":[{"sku":"a\\u0000","quantity":1}],"slot":"%s","pay_with":"wallet"}' % SLOT.encode()
+    assert_problem(await edges.client.post("/api/orders", content=body, headers=KEY), 400, "bad-request")
+
+
 async def test_unknown_field_is_named(edges: Edges) -> None:
     await edges.join()
     body = {"amount_minor": 1, "wallet_id": "somebody"}

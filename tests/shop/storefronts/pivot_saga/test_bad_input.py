@@ -98,6 +98,19 @@ async def test_unknown_order_is_404(shop: Shop) -> None:
         assert answer.json()["detail"]
 
 
+async def test_order_is_known_by_the_number_as_it_was_given_only(shop: Shop) -> None:
+    placed = await shop.clients["pivot-saga"].post("/neworder", json=ORDER)
+    await shop.runtime.settle()
+    assert placed.json()["order_id"] == 1
+    for id in ("01", "+1", "%201", "1%20", "%D9%A1", "1%00"):
+        assert (await shop.clients["pivot-saga"].get(f"/order/{id}")).status_code == 404, id
+    assert (await shop.clients["pivot-saga"].get("/order/1")).status_code == 200
+
+
+async def test_text_with_nul_is_refused(shop: Shop) -> None:
+    await refuse(shop, "pivot-saga", "/neworder", order_with("detail", r'"a\u0000b"'))
+
+
 async def test_json_is_read_whatever_its_type_is_said_to_be(shop: Shop) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         headers = {"content-type": kind}

@@ -99,6 +99,15 @@ async def test_unknown_user_is_a_4xx_that_says_so(shop: Shop, id: str) -> None:
     await unchanged(shop, user)
 
 
+async def test_user_is_known_by_the_number_as_it_was_given_only(shop: Shop) -> None:
+    user = await shop.user()
+    for id in (f"0{user}", f"+{user}", f"%20{user}", f"{user}%20", f"{user}_0", "%D9%A1", f"{user}%00"):
+        for answer in (await shop.client.get(f"/user/{id}"), await shop.client.post(f"/buy/user/{id}", json=wanted())):
+            assert answer.status_code == 404, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+    await unchanged(shop, user)
+
+
 async def test_user_of_another_storefront_is_unknown_here(shop: Shop) -> None:
     for _ in range(3):
         await shop.rooms.users.enroll("other", "ann", "")
