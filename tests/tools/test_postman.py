@@ -25,7 +25,7 @@ EVERY = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda each: each
 METHODS = {"GET", "POST", "PUT", "DELETE"}
 STOREFRONTS = {"queue-saga", "parallel-saga", "pivot-saga", "idempotent-orders", "two-phase"}
 _USED = re.compile(r"{{(\$?\w+)}}")
-_TOUCHED = re.compile(r"""collectionVariables\.[gs]et\(\\?["'](\w+)""")
+_TOUCHED = re.compile(r"""[vV]ariables\.[gs]et\(\\?["'](\w+)""")
 
 
 def document(collection: Collection) -> dict[str, Any]:

@@ -45,9 +45,9 @@ async def run(shop: Shop, wanted: Sequence[Collection], times: int) -> bool:
             outcome = await newman.run(collection.name, variables_of(collection, shop))
             failed += len(outcome.failed)
             print(line_of(f"{collection.name} {nth}/{times}", outcome), *outcome.failed, sep="\n    ", flush=True)
-    code, said = await shops.check(shop)
-    print("amends check: all is consistent" if code == 0 else said, flush=True)
-    return failed == 0 and code == 0
+    holds, said = await shops.check(shop)
+    print("amends check: all is consistent" if holds else said, flush=True)
+    return failed == 0 and holds
 
 
 def line_of(what: str, came: newman.Outcome) -> str:

@@ -16,11 +16,12 @@ HOST = "arch.homework"
 Json = dict[str, Any]
 Lines = Sequence[str]
 
-_NUMBER = re.compile(r'"<<(\w+)>>"')
+_NUMBER = re.compile(r"<<(\w+)>>")
+_QUOTED_NUMBER = re.compile(rf'"{_NUMBER.pattern}"')
 _EVERY_ANSWER = [
-    'pm.test("nothing broke on the other side", () => pm.expect(pm.response.code).to.be.below(500));',
-    'if (pm.response.code >= 400 && (pm.response.headers.get("content-type") || "").includes("problem")) {',
-    '    pm.test("it says why not", () => pm.expect(pm.response.json().detail).to.be.a("string").that.is.not.empty);',
+    "pm.test('nothing broke on the other side', () => pm.expect(pm.response.code).to.be.below(500));",
+    "if (pm.response.code >= 400 && (pm.response.headers.get('content-type') || '').includes('problem')) {",
+    "    pm.test('it says why not', () => pm.expect(pm.response.json().detail).to.be.a('string').that.is.not.empty);",
     "}",
 ]
 
@@ -89,7 +90,7 @@ def ask(
     if body is not None:
         text = body if isinstance(body, str) else filled(body)
         request |= {"body": {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}}
-    request |= {"url": f"http://{{{{baseUrl}}}}:{{{{{port}}}}}{path}", "description": name}
+    request |= {"url": f"http://{{{{baseUrl}}}}:{{{{{port}}}}}{path}", "description": _about(name, status, want or {})}
     script = [_status(status), *_expectations(want or {}, keep or {}, tests)]
     return {"name": name, "request": request, "event": _events(before, script), "response": []}
 
@@ -105,33 +106,66 @@ def filled(value: object) -> str:
     >>> filled({"id": number("product"), "login": "{{login}}"})
     '{"id": {{product}}, "login": "{{login}}"}'
     """
-    return _NUMBER.sub(r"{{\1}}", json.dumps(value, ensure_ascii=False))
+    return _QUOTED_NUMBER.sub(r"{{\1}}", json.dumps(value, ensure_ascii=False))
 
 
-def script_of(value: object) -> str:
-    """The value as JavaScript, its variables as they are when the script runs."""
-    text = filled(value)
-    return f"JSON.parse(pm.variables.replaceIn({json.dumps(text)}))" if "{{" in text else text
+def js(value: object) -> str:
+    """The value as JavaScript, its variables as they are when the script runs.
+
+    >>> js({"id": number("product"), "login": "{{login}}", "price": 1.5})
+    "{ id: Number(pm.variables.get('product')), login: pm.variables.replaceIn('{{login}}'), price: 1.5 }"
+    """
+    match value:
+        case str() if number_of := _NUMBER.fullmatch(value):
+            return f"Number(pm.variables.get({quoted(number_of[1])}))"
+        case str():
+            return f"pm.variables.replaceIn({quoted(value)})" if "{{" in value else quoted(value)
+        case dict():
+            members = (f"{name if name.isidentifier() else quoted(name)}: {js(each)}" for name, each in value.items())
+            return f"{{ {', '.join(members)} }}" if value else "{}"
+        case list():
+            return f"[{', '.join(map(js, value))}]"
+        case _:
+            return json.dumps(value)
+
+
+def quoted(text: str) -> str:
+    """A string of JavaScript, in the quotes that JSON leaves alone."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _status(status: int | Sequence[int]) -> str:
     codes = [status] if isinstance(status, int) else list(status)
     said = " or ".join(map(str, codes))
-    return f'pm.test("status is {said}", () => pm.expect(pm.response.code).to.be.oneOf({codes}));'
+    return f"pm.test('status is {said}', () => pm.expect(pm.response.code).to.be.oneOf({codes}));"
 
 
 def _expectations(want: Mapping[str, object], keep: Mapping[str, str], tests: Lines) -> list[str]:
     lines = [_expectation(behind, value) for behind, value in want.items()]
     lines += tests
-    lines += [f'pm.collectionVariables.set("{name}", answer{behind});' for name, behind in keep.items()]
+    lines += [f"pm.collectionVariables.set('{name}', answer{behind});" for name, behind in keep.items()]
     return ["const answer = pm.response.json();", *lines] if any("answer" in line for line in lines) else lines
 
 
 def _expectation(behind: str, value: object) -> str:
-    name = f"{behind.lstrip('.') or 'the answer'} is {filled(value)}"
-    return (
-        f"pm.test({json.dumps(name, ensure_ascii=False)}, () => pm.expect(answer{behind}).to.eql({script_of(value)}));"
-    )
+    return f"pm.test({quoted(_said(behind, value))}, () => pm.expect(answer{behind}).to.eql({js(value)}));"
+
+
+def _said(behind: str, value: object) -> str:
+    """An expectation in words."""
+    if not behind and isinstance(value, dict):
+        return ", ".join(_said(name, each) for name, each in value.items())
+    told = value if isinstance(value, str) else filled(value).replace('"', "")
+    named = _NUMBER.sub(r"{{\1}}", told)
+    return f"{behind.lstrip('.') or 'the answer'} is {named}"
+
+
+def _about(name: str, status: int | Sequence[int], want: Mapping[str, object]) -> str:
+    """What is sent, and what has to come back."""
+    codes = [status] if isinstance(status, int) else list(status)
+    wanted = [f"status {' or '.join(map(str, codes))}", *(_said(behind, value) for behind, value in want.items())]
+    return f"{name}. Expected: {'; '.join(wanted)}."
 
 
 def _events(before: Lines, after: Lines) -> list[Json]:

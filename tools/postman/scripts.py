@@ -1,9 +1,8 @@
 """Pieces of JavaScript for collections: waiting, looking, asking several times at once."""
 
-import json
 from collections.abc import Mapping, Sequence
 
-from tools.postman.items import script_of
+from tools.postman.items import js, quoted
 
 _LOOKS = 300
 _PAUSE_MS = 100
@@ -11,18 +10,18 @@ _PAUSE_MS = 100
 
 def fresh(**prefixes: str) -> list[str]:
     """Sets variables to names that nobody has used: a prefix and some random digits."""
-    digits = 'pm.variables.replaceIn("{{$randomUUID}}").slice(0, 13)'
-    return [f'pm.collectionVariables.set("{name}", "{prefix}" + {digits});' for name, prefix in prefixes.items()]
+    digits = "pm.variables.replaceIn('{{$randomUUID}}').slice(0, 13)"
+    return [f"pm.collectionVariables.set('{name}', '{prefix}' + {digits});" for name, prefix in prefixes.items()]
 
 
 def fresh_times(*variables: str, between: str = " ") -> list[str]:
     """Sets variables to times between 2040 and 2099 as chance has it, like `2040-01-08 10:00:00`."""
     return [
         "const within = (least, most) => least + Math.floor(Math.random() * (most - least + 1));",
-        'const chance = (least, most) => String(within(least, most)).padStart(2, "0");',
+        "const chance = (least, most) => String(within(least, most)).padStart(2, '0');",
         "const day = () => `${chance(2040, 2099)}-${chance(1, 12)}-${chance(1, 28)}`;",
         "const time = () => `${chance(0, 23)}:${chance(0, 59)}:${chance(0, 59)}`;",
-        *(f'pm.collectionVariables.set("{each}", `${{day()}}{between}${{time()}}`);' for each in variables),
+        *(f"pm.collectionVariables.set('{each}', `${{day()}}{between}${{time()}}`);" for each in variables),
     ]
 
 
@@ -51,8 +50,8 @@ def watch(*paths: str, headers: Mapping[str, str] | None = None) -> dict[str, li
         "    }));",
         "};",
     ]
-    keeping = 'look(seen => pm.collectionVariables.set("before", seen));'
-    comparing = 'pm.test("nothing is changed", () => pm.expect(seen).to.eql(pm.collectionVariables.get("before")))'
+    keeping = "look(seen => pm.collectionVariables.set('before', seen));"
+    comparing = "pm.test('nothing is changed', () => pm.expect(seen).to.eql(pm.collectionVariables.get('before')))"
     return {"before": [*looking, keeping], "after": [*looking, f"look(seen => {comparing});"]}
 
 
@@ -63,7 +62,7 @@ def at_once(
 
     `{{$randomUUID}}` in a header is another one for each.
     """
-    sent = ",\n    ".join(script_of(body) for body in bodies)
+    sent = ",\n    ".join(js(body) for body in bodies)
     place = _request(path, {"content-type": "application/json"} | dict(headers or {}), "basePort")
     return [
         *f"const bodies = [\n    {sent},\n];".split("\n"),
@@ -73,11 +72,11 @@ def at_once(
         "};",
         "const came = {};",
         "bodies.forEach((body, nth) => {",
-        '    const request = { ...place(), method: "POST", body: { mode: "raw", raw: JSON.stringify(body) } };',
+        "    const request = { ...place(), method: 'POST', body: { mode: 'raw', raw: JSON.stringify(body) } };",
         "    pm.sendRequest(request, (error, found) => {",
         "        came[nth] = error ? { code: 0, body: String(error) } : { code: found.code, body: found.json() };",
         "        if (Object.keys(came).length < bodies.length) return;",
-        '        pm.collectionVariables.set("answers", JSON.stringify(bodies.map((_, each) => came[each])));',
+        "        pm.collectionVariables.set('answers', JSON.stringify(bodies.map((_, each) => came[each])));",
         "        goOn();",
         "    });",
         "});",
@@ -86,19 +85,18 @@ def at_once(
 
 def _request(path: str, headers: Mapping[str, str], port: str) -> str:
     """A request for `pm.sendRequest`."""
-    url = f"pm.variables.replaceIn({json.dumps(f'http://{{{{baseUrl}}}}:{{{{{port}}}}}{path}')})"
-    given = ", ".join(f"{json.dumps(name)}: {script_of(text)}" for name, text in headers.items())
-    return f"{{ url: {url}, header: {{ {given} }} }}" if given else f"{{ url: {url} }}"
+    request: dict[str, object] = {"url": f"http://{{{{baseUrl}}}}:{{{{{port}}}}}{path}"}
+    return js(request | ({"header": dict(headers)} if headers else {}))
 
 
 def answers(*tests: str) -> list[str]:
     """Tests of what `at_once` has kept."""
-    return ['const answers = JSON.parse(pm.collectionVariables.get("answers"));', *tests]
+    return ["const answers = JSON.parse(pm.collectionVariables.get('answers'));", *tests]
 
 
 def check(name: str, expectation: str) -> str:
     """A test: `expectation` is what follows `pm.expect`."""
-    return f"pm.test({json.dumps(name, ensure_ascii=False)}, () => pm.expect{expectation});"
+    return f"pm.test({quoted(name)}, () => pm.expect{expectation});"
 
 
 def all_came(*codes: int) -> str:

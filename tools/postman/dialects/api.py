@@ -38,7 +38,7 @@ def joined(name: str, email: str, token: str, before: list[str]) -> list[Json]:
 
 
 def beginning() -> Json:
-    day = 'pm.collectionVariables.set("day", pm.collectionVariables.get("time").slice(0, 10));'
+    day = "pm.collectionVariables.set('day', pm.collectionVariables.get('time').slice(0, 10));"
     deposit: dict[str, Any] = {"headers": ME | key("first-{{run}}"), "body": {"amount_minor": 10_000}, "status": 201}
     return folder(
         "Beginning",

@@ -35,7 +35,7 @@ def bought() -> Json:
             **first,
             status=201,
             want={".id": "{{order}}", ".status": "approved"},
-            tests=['pm.test("a replay", () => pm.response.to.have.header("idempotent-replayed", "true"));'],
+            tests=["pm.test('a replay', () => pm.response.to.have.header('idempotent-replayed', 'true'));"],
         ),
         ask(
             "The same key for two kettles is refused",
@@ -67,8 +67,8 @@ def looked_at() -> list[Json]:
             f"GET {ORDERS}/{{{{order}}}}/events",
             headers=ME,
             tests=[
-                check("steps", '(pm.response.text()).to.include("event: step")'),
-                check("the end", '(pm.response.text()).to.include("event: end")'),
+                check("steps", "(pm.response.text()).to.include('event: step')"),
+                check("the end", "(pm.response.text()).to.include('event: end')"),
             ],
         ),
         ask(
@@ -105,7 +105,7 @@ def turned_down() -> Json:
 
 
 def cancelled() -> Json:
-    ending = until(f"{ORDERS}/{{{{order}}}}", 'answer.status === "cancelled"', ME)
+    ending = until(f"{ORDERS}/{{{{order}}}}", "answer.status === 'cancelled'", ME)
     slow = {".status": "cancelled"}
     return folder(
         "Orders that are taken back",
@@ -128,7 +128,7 @@ def cancelled() -> Json:
             status=202,
             want={".status": "pending"},
             keep={"order": ".id"},
-            tests=[check("its place", '(pm.response.headers.get("location")).to.eql("/api/orders/" + answer.id)')],
+            tests=[check("its place", "(pm.response.headers.get('location')).to.eql('/api/orders/' + answer.id)")],
         ),
         ask("Taken back before it is approved", f"POST {ORDERS}/{{{{order}}}}/cancel", headers=ME | key(), status=202),
         ask("It is cancelled, too", f"GET {ORDERS}/{{{{order}}}}", headers=ME, before=ending, want=slow),
@@ -144,7 +144,7 @@ def cancelled() -> Json:
 
 
 def races() -> Json:
-    moving = 'answer.every(each => each.status !== "pending")'
+    moving = "answer.every(each => each.status !== 'pending')"
     count = "const count = status => answer.slice(0, 8).filter(each => each.status === status).length;"
     settled = until(f"{ORDERS}?limit=8", moving, ME)
     return folder(
@@ -158,8 +158,8 @@ def races() -> Json:
             tests=[
                 *answers(all_came(202)),
                 count,
-                check("two win", '(count("approved")).to.eql(2)'),
-                check("six lose", '(count("rejected")).to.eql(6)'),
+                check("two win", "(count('approved')).to.eql(2)"),
+                check("six lose", "(count('rejected')).to.eql(6)"),
             ],
         ),
         *left("After the race for couriers", 8_000, 2, 0),
@@ -180,7 +180,7 @@ def races() -> Json:
                 "const taken = answers.filter(each => each.code === 202);",
                 all_came(202, 409),
                 check("one id", "([...new Set(taken.map(each => each.body.id))]).to.eql([answer[0].id])"),
-                check("approved", '(answer[0].status).to.eql("approved")'),
+                check("approved", "(answer[0].status).to.eql('approved')"),
             ),
         ),
         *left("After the race of one key", 7_000, 1, 0),

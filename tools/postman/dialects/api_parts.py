@@ -26,7 +26,7 @@ def order(sku: str = KETTLE, quantity: int = 1, pay_with: str = "wallet", **chan
 
 def left(when: str, money: int, kettles: int, couriers: int) -> list[Json]:
     """Money, stock and couriers as they have to be."""
-    mine = 'const slot = answer.find(each => each.slot === pm.collectionVariables.get("time") + "Z");'
+    mine = "const slot = answer.find(each => each.slot === pm.collectionVariables.get('time') + 'Z');"
     free = check(f"{couriers} couriers are free", f"(slot.couriers_free).to.eql({couriers})")
     wallet = {"": {"balance_minor": money, "held_minor": 0, "currency": "EUR"}}
     return [

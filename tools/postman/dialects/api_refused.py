@@ -127,7 +127,7 @@ def operating() -> Json:
         ask(
             "Metrics",
             "GET /metrics",
-            tests=[check("of sagas", '(pm.response.text()).to.include("amends_")')],
+            tests=[check("of sagas", "(pm.response.text()).to.include('amends_')")],
             port="opsPort",
         ),
         ask("The shop is alive", "GET /healthz"),

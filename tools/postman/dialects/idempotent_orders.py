@@ -49,7 +49,7 @@ def joined(name: str, email: str, token: str, account: str, before: list[str]) -
             headers=mine,
             want={".balance": 0},
             keep={account: ".id"},
-            tests=[check("of one's own", '(answer.user_id).to.be.a("number")')],
+            tests=[check("of one's own", "(answer.user_id).to.be.a('number')")],
         ),
     ]
 
@@ -69,8 +69,8 @@ def beginning() -> Json:
             status=201,
             want={".type": "charge", ".amount": 10_000},
             tests=[
-                check("a number", '(answer.id).to.be.a("number")'),
-                check("a known status", '(answer.status).to.be.oneOf(["available", "pending"])'),
+                check("a number", "(answer.id).to.be.a('number')"),
+                check("a known status", "(answer.status).to.be.oneOf(['available', 'pending'])"),
             ],
         ),
         left("After the top-up", 10_000),
@@ -119,7 +119,7 @@ def orders() -> Json:
             body={"items": ITEMS},
             status=201,
             want={".status": "cancelled"},
-            tests=[check("another one", '(answer.id).not.to.eql(Number(pm.collectionVariables.get("order")))')],
+            tests=[check("another one", "(answer.id).not.to.eql(Number(pm.collectionVariables.get('order')))")],
         ),
         ask("Bob's account is as it was", f"GET {ACCOUNT}", headers=OTHER, want={".balance": 0}),
         *unpaid(),
@@ -175,7 +175,7 @@ def money() -> Json:
 
 
 def races() -> Json:
-    complete = 'const complete = answers.filter(each => each.body.status === "complete");'
+    complete = "const complete = answers.filter(each => each.body.status === 'complete');"
     ids = check(
         "one order", "(new Set(answers.filter(each => each.code === 201).map(each => each.body.id)).size).to.eql(1)"
     )

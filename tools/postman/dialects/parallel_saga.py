@@ -102,7 +102,7 @@ def transaction() -> Json:
         "[2].timeDelivery": "2034-06-26T16:00",
         "[3].length": 2,
     }
-    all_of = check("all items are reserved", '(answer[3].map(each => each.status)).to.eql(["RESERVED", "RESERVED"])')
+    all_of = check("all items are reserved", "(answer[3].map(each => each.status)).to.eql(['RESERVED', 'RESERVED'])")
     one = check(
         "all parts are of one order",
         "(answer.slice(1, 3).map(each => each.orderId)).to.eql([answer[0].id, answer[0].id])",
@@ -135,7 +135,7 @@ def transaction() -> Json:
             before=at_once("/order/order/saga", [wanted()] * 6),
             tests=answers(
                 all_came(200),
-                check("all are good", '(answers.every(each => each.body[0].status === "SUCCESS")).to.eql(true)'),
+                check("all are good", "(answers.every(each => each.body[0].status === 'SUCCESS')).to.eql(true)"),
                 check("six orders", "(new Set(answers.map(each => each.body[0].id)).size).to.eql(6)"),
             ),
         ),
@@ -143,7 +143,7 @@ def transaction() -> Json:
 
 
 def undone() -> list[Json]:
-    location = 'pm.collectionVariables.set("undone", pm.response.headers.get("location").split("/").pop());'
+    location = "pm.collectionVariables.set('undone', pm.response.headers.get('location').split('/').pop());"
     return [
         ask("Only sagas change what a saga made", "DELETE /order/order/{{saga}}", status=409),
         ask(
@@ -170,7 +170,7 @@ def wallets() -> Json:
     def left(when: str, money: float) -> Json:
         return ask(f"{when}: the wallet", f"GET {WALLET}", want={"": {"id": "{{wallet}}", "wallet": money}})
 
-    mail = 'const ours = answer.filter(each => each.email === pm.variables.replaceIn("{{run}}@shop.example"));'
+    mail = "const ours = answer.filter(each => each.email === pm.variables.replaceIn('{{run}}@shop.example'));"
     return folder(
         "Wallets and what is told of them",
         "Four operations, of which one is refused; a notification for each.",
@@ -211,7 +211,7 @@ def wallets() -> Json:
 
 def _buy_at_once(times: int, then: list[str]) -> list[str]:
     lines = at_once(WALLET + "/15", [{}] * times, then=then)
-    return [line.replace('method: "POST"', 'method: "PUT"') for line in lines]
+    return [line.replace("method: 'POST'", "method: 'PUT'") for line in lines]
 
 
 def refused() -> Json:

@@ -38,7 +38,7 @@ def mistakes(service: str, percent: int) -> Json:
 def ordered(when: str, status: int, said: Sequence[str], **changed: Any) -> list[Json]:
     """An order, and what each service has answered at its end, as a pattern."""
     detail = "; ".join(f"{service}: {answer}" for service, answer in zip(PORTS, said, strict=True))
-    taken = [check("a number", '(answer.order_id).to.be.a("number").above(0)')]
+    taken = [check("a number", "(answer.order_id).to.be.a('number').above(0)")]
     sent = order(**changed)
     kept = {f".{name}": sent[name] for name in ("user_id", "payment", "notification", "created_at", "sum", "items")}
     return [
@@ -111,7 +111,7 @@ def races() -> Json:
             tests=answers(
                 all_came(200),
                 check("eight numbers", "(new Set(answers.map(each => each.body.order_id)).size).to.eql(8)"),
-                'pm.collectionVariables.set("order", Math.max(...answers.map(each => each.body.order_id)));',
+                "pm.collectionVariables.set('order', Math.max(...answers.map(each => each.body.order_id)));",
             ),
         ),
         ask(
@@ -166,7 +166,7 @@ def refused() -> Json:
             "POST /neworder",
             body=order(),
             tests=[
-                check("the next number", '(answer.order_id).to.eql(Number(pm.collectionVariables.get("order")) + 1)')
+                check("the next number", "(answer.order_id).to.eql(Number(pm.collectionVariables.get('order')) + 1)")
             ],
         ),
         *ordered("After", OK, WELL),

@@ -9,9 +9,9 @@ ABOUT = """Orders as sagas over queues: an order is answered at once, and what b
 
 Every run has a login, a product and delivery times of its own; nobody else may order meanwhile (`GET /orders/last` is
 whosever order it is)."""
-RUNNING = 'answer.status !== "Pending"'
+RUNNING = "answer.status !== 'Pending'"
 RACERS = 8
-ENDS = '["Pending", "Delivery Succes", "Delivery Error", "Not enough money", "Not enough position quantity"]'
+ENDS = "['Pending', 'Delivery Succes', 'Delivery Error', 'Not enough money', 'Not enough position quantity']"
 
 
 def order(**changed: Any) -> Json:
@@ -47,7 +47,7 @@ def placed(name: str, status: str, **changed: Any) -> list[Json]:
                 ".quantity": wanted["quntity"],
                 ".amount": wanted["amount"],
             },
-            tests=['pm.test("dtime", () => pm.expect(answer.dtime).to.match(/^[0-9-]{10}T[0-9:]{8}$/));'],
+            tests=["pm.test('dtime', () => pm.expect(answer.dtime).to.match(/^[0-9-]{10}T[0-9:]{8}$/));"],
         ),
     ]
 
@@ -55,8 +55,8 @@ def placed(name: str, status: str, **changed: Any) -> list[Json]:
 def left(when: str, balance: float, stock: int, booked: int) -> list[Json]:
     """Money, stock and bookings as they have to be."""
     apples = f"const apples = answer.filter(each => {mine()});"
-    times = 'const times = [pm.collectionVariables.get("time"), pm.collectionVariables.get("otherTime")];'
-    ours = 'const ours = answer.filter(each => times.includes(each.dtime.replace("T", " ")));'
+    times = "const times = [pm.collectionVariables.get('time'), pm.collectionVariables.get('otherTime')];"
+    ours = "const ours = answer.filter(each => times.includes(each.dtime.replace('T', ' ')));"
     return [
         ask(
             f"{when}: the balance",
@@ -68,13 +68,13 @@ def left(when: str, balance: float, stock: int, booked: int) -> list[Json]:
             "GET /stock",
             tests=[
                 apples,
-                f'pm.test("{stock} apples", () => pm.expect(apples.map(each => each.quantity)).to.eql([{stock}]));',
+                f"pm.test('{stock} apples', () => pm.expect(apples.map(each => each.quantity)).to.eql([{stock}]));",
             ],
         ),
         ask(
             f"{when}: the bookings",
             "GET /delivery",
-            tests=[times, ours, f'pm.test("{booked} booked", () => pm.expect(ours.length).to.eql({booked}));'],
+            tests=[times, ours, f"pm.test('{booked} booked', () => pm.expect(ours.length).to.eql({booked}));"],
         ),
     ]
 
@@ -101,7 +101,7 @@ def script() -> Json:
             "POST /stock/register",
             body={"description": "apple of {{login}}", "quantity": 100},
             keep={"product": ".id"},
-            tests=['pm.test("a number", () => pm.expect(answer.id).to.be.a("number").above(0));'],
+            tests=["pm.test('a number', () => pm.expect(answer.id).to.be.a('number').above(0));"],
         ),
         *placed("1 apple for 1", "Delivery Succes"),
         *left("After the first", 999, 99, 1),
@@ -178,17 +178,17 @@ def races() -> Json:
         ask(
             "After the race: one booking",
             "GET /delivery",
-            tests=[f'pm.test("one", () => pm.expect(answer.filter(each => {at_time()}).length).to.eql(1));'],
+            tests=[f"pm.test('one', () => pm.expect(answer.filter(each => {at_time()}).length).to.eql(1));"],
         ),
     )
 
 
 def mine() -> str:
-    return 'each.id === Number(pm.collectionVariables.get("product"))'
+    return "each.id === Number(pm.collectionVariables.get('product'))"
 
 
 def at_time() -> str:
-    return 'each.dtime.replace("T", " ") === pm.collectionVariables.get("time")'
+    return "each.dtime.replace('T', ' ') === pm.collectionVariables.get('time')"
 
 
 def booked_once() -> str:

@@ -38,7 +38,7 @@ def new_user(balance: int, who: str = "A user") -> Json:
         "POST /user",
         body=body,
         keep={"user": ".id"},
-        tests=[check("a number", '(answer.id).to.be.a("number").above(0)')],
+        tests=[check("a number", "(answer.id).to.be.a('number').above(0)")],
     )
 
 
@@ -74,8 +74,8 @@ def limits() -> Json:
 
 
 def races() -> Json:
-    made = 'const made = answers.filter(each => each.body.success === "Transaction created");'
-    short = f'const short = answers.filter(each => each.body.failed === "{MONEY}");'
+    made = "const made = answers.filter(each => each.body.success === 'Transaction created');"
+    short = f"const short = answers.filter(each => each.body.failed === '{MONEY}');"
     return folder(
         "Races",
         "Eight purchases at the same time, with money for three.",
