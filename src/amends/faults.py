@@ -151,6 +151,8 @@ class Faults:
 
     def later(self, pause_s: float, envelopes: Sequence[Envelope], then: Hop, signals: Signals) -> None:
         """Has `then` take them after so many seconds; not at all when it is stopped before."""
+        if self._stopped:
+            return
         self._begun += 1
         work = self._wait_and_do(self._begun, pause_s, envelopes, then, signals)
         self._tasks[self._begun] = self._runtime.spawn(work, f"later {envelopes[0].id}")

@@ -185,6 +185,14 @@ async def test_participant_that_is_down_can_be_stopped(agency: Agency) -> None:
     assert stopping.error is None
 
 
+async def test_command_that_comes_after_the_stop_is_given_up(agency: Agency) -> None:
+    agency.faults["hotel"].put(Fault(slow_ms=1000))
+    await agency.faults["hotel"].stop()
+    await agency.start("t")
+    await agency.runtime.advance(1.5)
+    assert "BookHotel" not in await agency.effects("t")
+
+
 async def test_all_faults_at_once_leave_all_or_nothing(agency: Agency) -> None:
     for name in ROOMS:
         agency.faults[name].put(Fault(refuse=20, slow_ms=100, late_s=0.2, lose=30, twice=30, down_s=1.0))
