@@ -26,6 +26,14 @@ Scenarios are functions: `test_sagas` runs them with every message delivered onc
         forward_and_backward_at_once: late_success_is_not_undone, direction_is_not_one_way
     timeout races with late success
         timeout_of_the_pivot: pivot_counts_as_undoable
+    manager dies between the phases
+        decision_outlives_its_manager: decision_is_kept_in_memory
+        confirmation_outlives_its_manager: decision_is_kept_in_memory
+        no_decision_is_none: silence_counts_as_a_vote
+        no_confirmation_is_none: silence_counts_as_a_vote
+    commit before the last vote
+        nobody_commits_before_the_last_vote: first_vote_decides
+        nobody_confirms_before_the_last_try: first_vote_decides
     compensation keeps failing
         compensation_that_keeps_failing: stuck_is_called_compensated, stuck_undo_holds_up_the_others
     outage of one participant

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.amends.hazards import ablations as without
-from tests.amends.hazards import sagas, storage, trouble
+from tests.amends.hazards import ablations_of_votes as votes_without
+from tests.amends.hazards import sagas, storage, trouble, votes
 
 Patch = pytest.MonkeyPatch
 
@@ -24,6 +25,7 @@ class Ablation(NamedTuple):
     says: str
 
 
+SAGAS = sagas.SCENARIOS + trouble.SCENARIOS + votes.SCENARIOS
 ABLATIONS = [
     Ablation(sagas.compensation_before_its_action, without.no_tombstones, "an action ran after its compensation"),
     Ablation(sagas.compensation_before_its_action, without.empty_compensation_runs, "nothing was there to undo"),
@@ -57,6 +59,14 @@ ABLATIONS = [
     Ablation(trouble.lost_update_between_writers, without.revisions_are_not_checked, "DID NOT RAISE Conflict"),
     Ablation(trouble.keys_are_locked_in_order, without.coordinator_does_not_sort, "were not locked in order"),
     Ablation(trouble.keys_are_locked_in_order, without.participant_does_not_sort, "were not locked in order"),
+    Ablation(votes.decision_outlives_its_manager, votes_without.decision_is_kept_in_memory, "carried out is forgotten"),
+    Ablation(
+        votes.confirmation_outlives_its_manager, votes_without.decision_is_kept_in_memory, "carried out is forgotten"
+    ),
+    Ablation(votes.no_decision_is_none, votes_without.silence_counts_as_a_vote, "taken for a vote"),
+    Ablation(votes.no_confirmation_is_none, votes_without.silence_counts_as_a_vote, "taken for a vote"),
+    Ablation(votes.nobody_commits_before_the_last_vote, votes_without.first_vote_decides, "before all had voted"),
+    Ablation(votes.nobody_confirms_before_the_last_try, votes_without.first_vote_decides, "before all had voted"),
     Ablation(storage.transactions_begin_immediate, without.transactions_begin_deferred, "DID NOT RAISE BusyError"),
     Ablation(storage.failed_sync_is_never_acknowledged, without.failed_connection_is_kept, "is still used"),
     Ablation(storage.one_process_owns_the_folder, without.folder_is_not_locked, "DID NOT RAISE InUse"),
@@ -72,9 +82,9 @@ ABLATIONS = [
 ]
 
 
-@pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda each: each.take_out.__name__)
+@pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda each: f"{each.take_out.__name__}-{each.scenario.__name__}")
 async def test_scenario_notices_that_its_rule_is_gone(ablation: Ablation, tmp_path: Path, monkeypatch: Patch) -> None:
     ablation.take_out(monkeypatch)
-    arguments = (tmp_path, False) if ablation.scenario in sagas.SCENARIOS + trouble.SCENARIOS else (tmp_path,)
+    arguments = (tmp_path, False) if ablation.scenario in SAGAS else (tmp_path,)
     with pytest.raises((AssertionError, pytest.fail.Exception), match=ablation.says):
         await ablation.scenario(*arguments)
