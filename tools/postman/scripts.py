@@ -25,15 +25,21 @@ def fresh_times(*variables: str, between: str = " ") -> list[str]:
     ]
 
 
-def until(path: str, condition: str, headers: Mapping[str, str] | None = None, port: str = "basePort") -> list[str]:
-    """Looks until the condition on `answer` holds, for half a minute at most; the request then shows what is there."""
+def until(
+    path: str, condition: str, headers: Mapping[str, str] | None = None, port: str = "basePort", *, steady: int = 1
+) -> list[str]:
+    """Looks until the condition on `answer` holds, so many times in a row; for half a minute at most.
+
+    The request then shows what is there.
+    """
     return [
         f"const there = {_request(path, headers or {}, port)};",
         f"const holds = answer => {condition};",
-        "const look = left => pm.sendRequest(there, (error, found) => {",
-        f"    if (left > 0 && (error || !holds(found.json()))) setTimeout(() => look(left - 1), {_PAUSE_MS});",
+        "const look = (left, before) => pm.sendRequest(there, (error, found) => {",
+        "    const held = !error && holds(found.json()) ? before + 1 : 0;",
+        f"    if (held < {steady} && left > 0) setTimeout(() => look(left - 1, held), {_PAUSE_MS});",
         "});",
-        f"look({_LOOKS});",
+        f"look({_LOOKS}, 0);",
     ]
 
 

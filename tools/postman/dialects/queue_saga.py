@@ -1,5 +1,6 @@
 """The collection of the storefront `queue-saga`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tools.postman.items import Json, ask, collection, folder, number
@@ -11,7 +12,8 @@ Every run has a login, a product and delivery times of its own; nobody else may 
 whosever order it is)."""
 RUNNING = "answer.status !== 'Pending'"
 RACERS = 8
-ENDS = "['Pending', 'Delivery Succes', 'Delivery Error', 'Not enough money', 'Not enough position quantity']"
+STEADY = 5
+ENDS = "['Delivery Succes', 'Delivery Error', 'Not enough money', 'Not enough position quantity']"
 
 
 def order(**changed: Any) -> Json:
@@ -137,62 +139,55 @@ def again() -> Json:
 
 
 def races() -> Json:
-    """All at once: the same time, money for two, apples for three."""
-    refilled = {"login": "{{login}}", "balance": 16}
+    at_any = [f"210{nth}{{{{tail}}}}" for nth in range(RACERS)]
+    tail = "pm.collectionVariables.set('tail', pm.collectionVariables.get('time').slice(4));"
     return folder(
         "Races",
-        f"{RACERS} orders at the same time for one delivery time: one wins.",
+        f"{RACERS} orders at once that are after the same time, the last pears, the last money.",
         ask(
-            "A product of its own",
-            "POST /stock/register",
-            body={"description": "pear of {{login}}", "quantity": RACERS},
-            keep={"product": ".id"},
-            before=fresh_times("time"),
+            "Money for all",
+            "POST /billing/refill",
+            body={"login": "{{login}}", "balance": 16},
+            before=[*fresh_times("time"), tail],
+            want={".balance": 16},
         ),
-        ask("Money for all", "POST /billing/refill", body=refilled, want={".balance": 16}),
-        ask(
-            f"{RACERS} orders at once for the same time",
-            "GET /orders/last",
-            before=at_once("/orders/", [order(amount=2)] * RACERS, then=until("/delivery", booked_once())),
-            tests=answers(
-                all_came(200),
-                check("each has a number", "(new Set(answers.map(each => each.body.id)).size).to.eql(answers.length)"),
-                check("a known end", f"(answer.status).to.be.oneOf({ENDS})"),
-            ),
-        ),
-        ask(
-            "After the race: money for one is gone, the rest was given back",
-            "GET /billing/account/{{login}}",
-            before=until("/billing/account/{{login}}", "answer.balance === 14"),
-            want={".balance": 14},
-        ),
-        ask(
-            "After the race: one pear is gone",
-            "GET /stock",
-            before=until("/stock", f"answer.some(each => {mine()} && each.quantity === {RACERS - 1})"),
-            tests=[
-                f"const mine = answer.filter(each => {mine()});",
-                check(f"{RACERS - 1} pears", f"(mine.map(each => each.quantity)).to.eql([{RACERS - 1}])"),
-            ],
-        ),
-        ask(
-            "After the race: one booking",
-            "GET /delivery",
-            tests=[f"pm.test('one', () => pm.expect(answer.filter(each => {at_time()}).length).to.eql(1));"],
-        ),
+        *race("The same time", 8, [order(amount=2)] * RACERS, balance=14, stock=7, won=1),
+        *race("The last pears", 3, [order(dtime=each) for each in at_any], balance=11, stock=0, won=3),
+        ask("Other times", "GET /orders/last", before=[*fresh_times("time"), tail]),
+        *race("The last money", 8, [order(dtime=each, amount=5) for each in at_any], balance=1, stock=6, won=2),
     )
+
+
+def race(what: str, pears: int, orders: Sequence[Json], *, balance: int, stock: int, won: int) -> list[Json]:
+    """So many pears of their own, orders at once, and what is left when all have ended."""
+    ended = until("/billing/account/{{login}}", f"answer.balance === {balance}", steady=STEADY)
+    ids = "const ids = answers.map(each => each.body.id);"
+    stood = check(f"{won} stand", f"(answer.filter(each => ids.includes(each.id_order)).length).to.eql({won})")
+    left_over = f"const left = answer.filter(each => {mine()}).map(each => each.quantity);"
+    product = {"description": f"pear of {{{{login}}}}: {what}", "quantity": pears}
+    return [
+        ask(f"{what}: {pears} pears", "POST /stock/register", body=product, keep={"product": ".id"}),
+        ask(
+            f"{what}: {len(orders)} orders at once, and the balance",
+            "GET /billing/account/{{login}}",
+            before=at_once("/orders/", orders, then=ended),
+            want={".balance": balance},
+            tests=answers(all_came(200), ids, check("each has a number", "(new Set(ids).size).to.eql(ids.length)")),
+        ),
+        ask(
+            f"{what}: the stock", "GET /stock", tests=[left_over, check(f"{stock} pears", f"(left).to.eql([{stock}])")]
+        ),
+        ask(f"{what}: the bookings", "GET /delivery", tests=answers(ids, stood)),
+        ask(
+            f"{what}: the newest has ended",
+            "GET /orders/last",
+            tests=[check("it has", f"(answer.status).to.be.oneOf({ENDS})")],
+        ),
+    ]
 
 
 def mine() -> str:
     return "each.id === Number(pm.collectionVariables.get('product'))"
-
-
-def at_time() -> str:
-    return "each.dtime.replace('T', ' ') === pm.collectionVariables.get('time')"
-
-
-def booked_once() -> str:
-    return f"answer.some(each => {at_time()})"
 
 
 def refused() -> Json:
@@ -240,5 +235,5 @@ COLLECTION = collection(
     ABOUT,
     [script(), again(), races(), refused()],
     ports={"basePort": "queue-saga"},
-    variables=["login", "time", "otherTime", "product", "order", "answers", "before"],
+    variables=["login", "time", "otherTime", "tail", "product", "order", "answers", "before"],
 )

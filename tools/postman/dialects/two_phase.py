@@ -102,6 +102,7 @@ def races() -> Json:
             tests=answers(check("none is made", "(answers.filter(each => each.body.success)).to.eql([])")),
         ),
         *bought("After that the money is free", 0, price=30),
+        new_user(50, "A third user"),
     )
 
 
