@@ -135,7 +135,7 @@ class OrdersDesk:
         """A new product under the next number of its scope; its sku is `scope/number`."""
 
         async def add(tx: Tx) -> int:
-            number = len(await tables.products(tx, scope)) + 1  # nothing leaves the catalogue
+            number = await tables.next_product(tx, scope)
             await tables.add_product(tx, Product(f"{scope}/{number}", title, 0), scope)
             return number
 

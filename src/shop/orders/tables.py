@@ -73,6 +73,19 @@ MIGRATIONS = (
     ),
     papers.migration(3),
     untold.migration(4),
+    Migration(
+        5,
+        "last products",
+        (
+            """
+            create table last_products (
+                scope text primary key,
+                number bigint not null
+            )
+            """,
+            "insert into last_products (scope, number) select scope, count(*) from products group by scope",
+        ),
+    ),
 )
 _ORDER = (
     "id, scope, user_id, email, status, reason, items, total_minor, calendar, slot, pay_with, created_at, "
@@ -86,6 +99,11 @@ on conflict (sku) do update set title = excluded.title, price_minor = excluded.p
 insert_product = """
 insert into products (sku, scope, title, price_minor) values (:sku, :scope, :title, :price_minor)
 on conflict (sku) do nothing
+"""
+take_product_number = """
+insert into last_products (scope, number) values (:scope, 1)
+on conflict (scope) do update set number = last_products.number + 1
+returning number
 """
 find_product = "select sku from products where sku = :sku"
 list_products = "select sku, title, price_minor from products where scope = :scope order by sku"
@@ -175,6 +193,12 @@ async def put_product(tx: Tx, product: Product, scope: str = "shop") -> bool:
     known = await tx.fetch(find_product, (product.sku,))
     await tx.run(put_product_row, (product.sku, scope, product.title, product.price_minor))
     return not known
+
+
+async def next_product(tx: Tx, scope: str) -> int:
+    """The number of a scope's next product; who asks meanwhile waits for the end of this transaction."""
+    [(number,)] = await tx.fetch(take_product_number, (scope,))
+    return int(number)
 
 
 async def add_product(tx: Tx, product: Product, scope: str) -> None:
