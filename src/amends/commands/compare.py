@@ -15,7 +15,7 @@ from amends.commands.comparing import kill
 from amends.commands.comparing.drawing import svg
 from amends.commands.comparing.kill import Kill, Killed
 from amends.commands.comparing.load import Figures, Load
-from amends.commands.comparing.rows import HEAD, KEEP, Row, cells, notes
+from amends.commands.comparing.rows import HEAD, KEEP, LEGEND, Row, cells, notes
 from amends.commands.comparing.where import HTTP, INPROCESS, KAFKA, PLACE, Where
 from amends.commands.comparing.world import opened
 from amends.comparison import Comparison, Pattern
@@ -77,7 +77,7 @@ def _show(desk: Desk, options: Namespace, rows: list[Row]) -> None:
         options.svg.write_text(svg(options.name, rows), encoding="utf-8")
     desk.screen.show(rows, [cells(row) for row in rows], HEAD, KEEP)
     if not desk.screen.json:
-        for note in notes(rows):
+        for note in (*LEGEND, *notes(rows)):
             desk.screen.line(note)
         if options.svg:
             desk.screen.line(f"wrote {options.svg}")

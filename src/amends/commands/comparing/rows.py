@@ -10,6 +10,13 @@ HEAD = (
     *("others see", "killed: left", "an hour later", "started again"),
 )
 KEEP = tuple(range(7))
+LEGEND = (
+    "",
+    "held: from a participant's yes until that can't be undone any more. Others see what is dirty, as if it was done,",
+    "though it may yet be undone; reserved, marked as such; or nothing: prepared in the server alone. Killed: every",
+    "process, hard, before anything was decided; an hour later: nobody has started the coordinator again.",
+    "",
+)
 NOTHING, UNKNOWN = "nothing", "–"
 
 
@@ -59,7 +66,11 @@ def after(killed: Killed) -> str:
 
 def notes(rows: list[Row]) -> list[str]:
     """Why rows were left out, and which orders did not complete."""
-    out = [f"{row.pattern} over {row.over} was left out: {row.left_out}" for row in rows if row.left_out]
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.left_out:
+            reasons.setdefault(row.left_out, []).append(f"{row.pattern} over {row.over}")
+    out = [f"left out: {'; '.join(names)}: {reason}" for reason, names in reasons.items()]
     for row in rows:
         if row.figures is not None and row.figures.completed < row.figures.orders:
             counted = f"{row.figures.completed} of {row.figures.orders} orders completed"
