@@ -80,6 +80,18 @@ async def test_order_with_nul_is_refused_on_every_database(edges: Edges) -> None
     assert_problem(await edges.client.post("/api/orders", content=body, headers=KEY), 400, "bad-request")
 
 
+async def test_slash_at_the_end_of_a_path_counts_for_nothing(edges: Edges) -> None:
+    await edges.join()
+    for path in ("/api/wallet", "/api/wallet/"):
+        assert (await edges.client.get(path)).status_code == 200
+
+
+async def test_last_of_two_members_of_one_name_counts(edges: Edges) -> None:
+    await edges.join()
+    twice = b'{"amount_minor":1,"amount_minor":2}'
+    assert (await edges.client.post(DEPOSITS, content=twice, headers=KEY)).json()["amount_minor"] == 2
+
+
 async def test_unknown_field_is_named(edges: Edges) -> None:
     await edges.join()
     body = {"amount_minor": 1, "wallet_id": "somebody"}

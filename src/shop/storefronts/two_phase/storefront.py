@@ -104,7 +104,7 @@ async def _outcome(rooms: Rooms, placed: Placed) -> Created | Failed:
     numbered = await rooms.orders.numbered_order(SCOPE, placed.number)
     fault = fault_of(order, numbered.saga if numbered else None)
     if fault is None:
-        undone = f"purchase {placed.order_id} was rolled back everywhere, since not all have voted: buy again"
+        undone = f"purchase {placed.order_id} was rolled back everywhere, since not all have voted for it: buy again"
         raise Problem(503, "rolled-back", undone, retry_after_s=1.0, saga_id=placed.order_id)
     return Failed(fault)
 
