@@ -122,7 +122,7 @@ async def pivot_saga(shop: ShopProcess, nth: int) -> None:
     time: Any = Passing(shop)
     async with AsyncExitStack() as stack:
         clients = {name: await stack.enter_async_context(client_of(shop, name)) for name in PIVOT_EDGES}
-        asked = PivotShop(clients, time, _absent, _absent, _absent, _absent)
+        asked = PivotShop(clients, time, _absent, _absent, _absent, _absent, _absent)
         asked.folder, asked.operator = shop.folder, Operator(shop)
         numbers = await pivot_script.run_script(asked)
         assert numbers == list(range(numbers[0], numbers[0] + 4))

@@ -16,7 +16,7 @@ from amends.messages import Envelope
 from amends.ports import Runtime, Transport
 from amends.service import Service
 from amends.signals import Signals
-from amends.testing.faults import Losing
+from amends.testing.faults import Duplicating, Losing
 from amends.testing.runtime import EPOCH, VirtualRuntime
 from shop.app import app
 from shop.desks import ROOMS
@@ -75,7 +75,7 @@ OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
 def open_shop(tmp_path: Path, request: pytest.FixtureRequest) -> OpenShop:
     """Opens the shop on the test's data folder, as often as the test likes."""
     times = count(EPOCH, 3600.0)
-    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
+    return lambda: opened(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
-    transport = Losing(InProcess(), _nothing)
+async def opened(folder: Path, runtime: VirtualRuntime, where: str, *, twice: bool = False) -> AsyncIterator[Shop]:
+    transport = Losing(wire(twice), _nothing)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services):
         storefront: Any = queue_saga.apps(rooms)["queue-saga"]
         asgi = httpx.ASGITransport(storefront)
@@ -138,6 +138,11 @@ async def rooms_of(
         yield rooms, services
     for service in services.values():
         await service.stop()
+
+
+def wire(twice: bool) -> Transport:
+    """Brings every message, or brings it twice."""
+    return Duplicating(InProcess(), times=2) if twice else InProcess()
 
 
 def _nothing(_: Envelope) -> bool:

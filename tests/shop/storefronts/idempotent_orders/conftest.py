@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from amends.adapters.inprocess import InProcess
 from amends.connections import Row
 from amends.service import Service
 from amends.testing.faults import Losing
@@ -21,7 +20,7 @@ from shop.billing.audit import audit as audit_billing
 from shop.storefronts import idempotent_orders
 from shop.storefronts.rooms import Rooms
 from tests.shop.desks import AFAR, HERE
-from tests.shop.storefronts.conftest import rooms_of
+from tests.shop.storefronts.conftest import rooms_of, wire
 
 T = TypeVar("T")
 
@@ -125,7 +124,7 @@ OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
 def open_shop(tmp_path: Path, request: pytest.FixtureRequest) -> OpenShop:
     """Opens the shop on the test's data folder, as often as the test likes."""
     times = count(EPOCH, 3600.0)
-    return lambda: _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
+    return lambda: opened(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param)
 
 
 @pytest.fixture
@@ -152,8 +151,8 @@ async def storefront(rooms: Rooms) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def _open(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
-    transport = Losing(InProcess(), lambda _: False)
+async def opened(folder: Path, runtime: VirtualRuntime, where: str, *, twice: bool = False) -> AsyncIterator[Shop]:
+    transport = Losing(wire(twice), lambda _: False)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services):
         await idempotent_orders.prepare(rooms)
         async with storefront(rooms) as guest:

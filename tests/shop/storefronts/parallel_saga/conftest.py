@@ -13,7 +13,6 @@ import httpx
 import msgspec
 import pytest
 
-from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.connections import Row
 from amends.service import Service
@@ -29,7 +28,7 @@ from shop.rooms import open_payments
 from shop.storefronts import parallel_saga
 from shop.storefronts.rooms import Rooms
 from tests.shop.desks import AFAR, HERE
-from tests.shop.storefronts.conftest import rooms_of
+from tests.shop.storefronts.conftest import rooms_of, wire
 
 NEXT_YEAR, LONG_AGO = "2034-06-26T16:00:00", "2022-06-26T16:00:00"  # by the virtual clock and by real ones
 PHONE = {"item": "phone", "amount": 1, "price": 123.45}
@@ -129,8 +128,8 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def opened(folder: Path, runtime: VirtualRuntime, where: str) -> AsyncIterator[Shop]:
-    transport = Losing(InProcess(), lambda _: False)
+async def opened(folder: Path, runtime: VirtualRuntime, where: str, *, twice: bool = False) -> AsyncIterator[Shop]:
+    transport = Losing(wire(twice), lambda _: False)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services), AsyncExitStack() as undo:
         storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
         await storage.migrate()

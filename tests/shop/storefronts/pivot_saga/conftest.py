@@ -12,12 +12,12 @@ import httpx
 import msgspec
 import pytest
 
-from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
 from amends.connections import Row
 from amends.messages import Envelope
-from amends.ports import Subscription
+from amends.ports import Subscription, Transport
 from amends.service import Service
+from amends.testing.faults import Losing
 from amends.testing.runtime import EPOCH, VirtualRuntime
 from shop.audit import CHECKS
 from shop.participants import TOLD
@@ -30,7 +30,7 @@ from shop.rooms import open_payments
 from shop.storefronts import pivot_saga
 from shop.storefronts.rooms import Rooms
 from tests.shop.desks import AFAR, HERE
-from tests.shop.storefronts.conftest import rooms_of
+from tests.shop.storefronts.conftest import rooms_of, wire
 
 CREATED, APPROVED = "2024-01-30T21:35:12.123456789+03:00", "0001-01-01T00:00:00Z"
 ORDER: dict[str, Any] = {
@@ -76,7 +76,7 @@ class Gateway:
 class Watcher:
     """Reads the dialect's topics; `heard` is what came, in order."""
 
-    def __init__(self, transport: InProcess, runtime: VirtualRuntime) -> None:
+    def __init__(self, transport: Transport, runtime: VirtualRuntime) -> None:
         self.heard: list[Envelope] = []
         self._subscriptions = {topic: transport.subscribe(topic, "a test") for topic in topics()}
         self._tasks = [runtime.spawn(self._read(each), topic) for topic, each in self._subscriptions.items()]
@@ -104,7 +104,7 @@ def topics() -> list[str]:
 
 @dataclass
 class Shop:
-    """A running shop; `clients` speak to its edges, by name."""
+    """A running shop; `clients` speak to its edges, by name, `transport` loses what the test says."""
 
     clients: dict[str, httpx.AsyncClient]
     runtime: VirtualRuntime
@@ -112,6 +112,7 @@ class Shop:
     services: dict[str, Service]
     gateway: Gateway
     watcher: Watcher
+    transport: Losing
 
     async def place(self, **changed: Any) -> httpx.Response:
         return await self.clients["pivot-saga"].post("/neworder", json=ORDER | changed)
@@ -169,9 +170,9 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, runtime: VirtualRuntime, where: str = HERE, *, faults: bool = True
+    folder: Path, runtime: VirtualRuntime, where: str = HERE, *, faults: bool = True, twice: bool = False
 ) -> AsyncIterator[Shop]:
-    transport = InProcess()
+    transport = Losing(wire(twice), lambda _: False)
     watcher = Watcher(transport, runtime)
     async with rooms_of(folder, runtime, transport, where, faults) as (rooms, services), AsyncExitStack() as undo:
         storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
@@ -185,5 +186,5 @@ async def opened(
             asgi: Any = edge
             client = httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://arch.homework")
             clients[name] = await undo.enter_async_context(client)
-        yield Shop(clients, runtime, rooms, services, gateway, watcher)
+        yield Shop(clients, runtime, rooms, services, gateway, watcher, transport)
     await watcher.close()

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from amends.adapters.inprocess import InProcess
 from amends.messages import Envelope
 from amends.service import Service
 from amends.testing.faults import Losing
@@ -22,7 +21,7 @@ from shop.payments.audit import audit
 from shop.storefronts import two_phase
 from shop.storefronts.rooms import Rooms
 from tests.shop.desks import AFAR, HERE
-from tests.shop.storefronts.conftest import rooms_of
+from tests.shop.storefronts.conftest import rooms_of, wire
 
 T = TypeVar("T")
 
@@ -114,10 +113,10 @@ def open_shop(tmp_path: Path, request: pytest.FixtureRequest) -> OpenShop:
     """Opens the shop on the test's data folder, as often as the test likes; what matches `lost` gets lost in it."""
     times = count(EPOCH, 3600.0)
 
-    def opened(lost: Callable[[Envelope], bool] = _nothing) -> AbstractAsyncContextManager[Shop]:
-        return _open(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param, lost)
+    def again(lost: Callable[[Envelope], bool] = _nothing) -> AbstractAsyncContextManager[Shop]:
+        return opened(tmp_path, VirtualRuntime(seed=1, now=next(times)), request.param, lost)
 
-    return opened
+    return again
 
 
 @pytest.fixture
@@ -127,10 +126,15 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def _open(
-    folder: Path, runtime: VirtualRuntime, where: str, lost: Callable[[Envelope], bool]
+async def opened(
+    folder: Path,
+    runtime: VirtualRuntime,
+    where: str,
+    lost: Callable[[Envelope], bool] = _nothing,
+    *,
+    twice: bool = False,
 ) -> AsyncIterator[Shop]:
-    transport = Losing(InProcess(), lost)
+    transport = Losing(wire(twice), lost)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services):
         await two_phase.prepare(rooms)
         storefront: Any = two_phase.apps(rooms)["two-phase"]
