@@ -9,7 +9,7 @@ from amends import Saga
 from amends.adapters.sqlite import SqliteStorage
 from amends.decisions import Fate, Log, LoggedDecisions
 from amends.messages import Envelope, SagaId
-from tests.amends.test_two_phase import Travel, Wish, by_votes
+from tests.amends.travel import Travel, Wish, by_votes
 
 
 async def fate(travel: Travel, definitions: Sequence[Saga[Wish]]) -> Fate:
