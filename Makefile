@@ -19,8 +19,8 @@ up-distributed: .venv/dev.stamp ## run PostgreSQL, Kafka, Debezium and a process
 order: .venv/runtime.stamp ## place orders in the running shop and show what came of them
 	@exec $(BIN)/shop order $(ARGS)
 
-test: .venv/dev.stamp ## run every test: those that kill processes last, one at a time
-	$(BIN)/pytest -n 2 -m "not crash and not distributed" $(ARGS)
+test: .venv/dev.stamp ## run the tests, those that kill processes last, one at a time; what takes long is left to soak
+	$(BIN)/pytest -n 2 -m "not crash and not distributed and not long" $(ARGS)
 	$(BIN)/pytest -m crash $(ARGS)
 	$(BIN)/pytest -m distributed $(ARGS)
 
@@ -30,8 +30,8 @@ postman: .venv/dev.stamp ## run the Postman collections against a shop of its ow
 postman-distributed: .venv/dev.stamp ## the same against the distributed shop
 	@$(BIN)/python -m tools.postman --distributed $(ARGS)
 
-soak: .venv/dev.stamp ## break the distributed shop at random, 300 rounds; AMENDS_CHAOS_SEED and _ROUNDS repeat a run
-	@AMENDS_CHAOS_ROUNDS=$${AMENDS_CHAOS_ROUNDS:-300} $(BIN)/pytest -q -s -x -m chaos $(ARGS)
+soak: .venv/dev.stamp ## what takes long: the distributed shop broken at random, 300 rounds; AMENDS_CHAOS_SEED, _ROUNDS
+	@AMENDS_CHAOS_ROUNDS=$${AMENDS_CHAOS_ROUNDS:-300} $(BIN)/pytest -q -s -x -m "chaos or long" $(ARGS)
 
 check: .venv/dev.stamp ## format, lint, types, import rules, ports
 	$(BIN)/ruff format --check $(CODE)

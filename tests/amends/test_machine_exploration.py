@@ -182,7 +182,7 @@ def check_move(before: World, now: World) -> None:
         ("c c c", ONCE, 0, (1_081, 11_499)),
         ("c d r", TWICE, 1, (1_553, 12_237)),
         ("cc d rr", ONCE, 0, (1_502, 11_617)),
-        pytest.param("cc p", TWICE, 0, (151_944, 2_012_396), marks=pytest.mark.slow),
+        pytest.param("cc p", TWICE, 0, (151_944, 2_012_396), marks=pytest.mark.long),
     ],
 )
 def test_no_interleaving_breaks_a_small_saga(shape: str, retry: Retry, retries: int, size: tuple[int, int]) -> None:

@@ -12,10 +12,17 @@ from bench.figures import Row, Scale
 from bench.rows import ROWS
 
 TINY = 0.001
+EVERY = (*ROWS, *storefronts.ROWS)
+DIFFERENT = {"limits", "generator", "inprocess", "past", "dbos", "http", "open-50", "start", "two-phase"}
+"""The others are measured by the same functions, with other figures."""
+
+
+def _marks(row: Row) -> tuple[pytest.MarkDecorator, ...]:
+    return () if row.name in DIFFERENT else (pytest.mark.long,)
 
 
 @pytest.mark.bench
-@pytest.mark.parametrize("row", [*ROWS, *storefronts.ROWS], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=_marks(row)) for row in EVERY])
 def test_row_gives_each_of_its_figures(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     values = row.measure(Scale(TINY))

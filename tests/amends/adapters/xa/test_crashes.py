@@ -39,8 +39,11 @@ async def travel(postgres: Postgres) -> AsyncIterator[Travel]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("doomed", "hotel"),
-    [("hotel", "yes"), ("hotel", "no"), ("plane", "no")],
-    ids=["it commits", "it refuses", "it aborts"],
+    [
+        pytest.param("hotel", "yes", id="it commits"),
+        pytest.param("hotel", "no", id="it refuses", marks=pytest.mark.long),
+        pytest.param("plane", "no", id="it aborts"),
+    ],
 )
 async def test_process_may_be_killed_at_every_step(postgres_server: PostgresServer, doomed: str, hotel: str) -> None:
     """At the nth await of all that a participant's runner does; n grows until the saga ends before it is reached."""
