@@ -20,7 +20,7 @@ from tests.system.shop_process import ShopProcess
 
 COMMAND = Path(sys.executable).with_name("schemathesis")
 EXAMPLES = int(os.environ.get("AMENDS_CONTRACT_EXAMPLES", "") or 6)
-SEED, MOST_S = 20_340_526, int(os.environ.get("AMENDS_CONTRACT_SECONDS", "") or 8)
+SEED, MOST_S = 20_340_526, int(os.environ.get("AMENDS_CONTRACT_SECONDS", "") or 5)
 SLOT = "2034-09-01T08:00:00Z"
 DOCUMENTS = {"api": "/api/openapi.json", "ops": "/ops/openapi.json", "queue-saga": "/openapi.json"}
 DOCUMENTS |= {"parallel-saga": "/openapi.json", "two-phase": "/openapi.json", "idempotent-orders": "/openapi.json"}

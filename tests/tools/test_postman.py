@@ -175,6 +175,7 @@ def postman(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_collection_passes_twice_against_a_shop_of_its_own() -> None:
     require(newman.missing())

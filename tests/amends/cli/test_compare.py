@@ -93,6 +93,7 @@ def test_program_without_comparisons_says_so(amends: Amends) -> None:
     assert (said.code, said.error) == (2, "amends: nothing to compare is called 'take-trip': there is none\n")
 
 
+@pytest.mark.long
 @pytest.mark.servers
 def test_transactions_prepared_by_a_server_are_seen_by_nobody(compare: Amends, postgres_server: PostgresServer) -> None:
     postgres: list[Postgres] = []

@@ -42,7 +42,7 @@ async def travel(postgres: Postgres) -> AsyncIterator[Travel]:
     [
         pytest.param("hotel", "yes", id="it commits"),
         pytest.param("hotel", "no", id="it refuses", marks=pytest.mark.long),
-        pytest.param("plane", "no", id="it aborts"),
+        pytest.param("plane", "no", id="it aborts", marks=pytest.mark.long),
     ],
 )
 async def test_process_may_be_killed_at_every_step(postgres_server: PostgresServer, doomed: str, hotel: str) -> None:
