@@ -112,7 +112,9 @@ async def test_killed_between_the_phases_it_leaves_nothing_half_done(shop: Shop)
     users = [await shop.user(1000) for _ in range(8)]
     for _ in range(5):
         buying = [asyncio.ensure_future(shop.buy(user, warehouse_id=1 + user % 9)) for user in users]
-        await asyncio.wait(buying, timeout=chance.uniform(0.05, 0.6))
+        while not await shop.prepared() and not all(each.done() for each in buying):
+            pass  # each look is a round trip
+        await asyncio.wait(buying, timeout=chance.uniform(0.0, 0.01))
         await shop.process.kill()
         await asyncio.gather(*buying, return_exceptions=True)
         seen += len(await shop.prepared())
