@@ -14,7 +14,7 @@ from amends.adapters.kafka.records import KAFKA
 from amends.messages import Envelope, Kind, MessageId
 from shop.desks import COORDINATING
 from shop.payments.gateway_wire import APPROVED
-from shop.serving import ADDRESSES, TOPICS
+from shop.serving import ADDRESSES, HEARD
 from tests.distributed.metrics import told
 from tests.distributed.rest import at_rest, troubles
 from tests.distributed.running import RunningShop, eventually
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.distributed, pytest.mark.servers, pytest.mark.asyncio(
 
 SLOT = "2034-09-05T08:00:00Z"
 COORDINATORS = [f"{name}.coordinator" for name in COORDINATING]
-ROOM_OF = {topic: topic.partition(".")[0] for topic in ADDRESSES} | dict.fromkeys(TOPICS, "notifications")
+ROOM_OF = {topic: topic.partition(".")[0] for topic in ADDRESSES} | dict.fromkeys(HEARD, "notifications")
 TYPE = {
     "orders": "orders.ApproveOrder",
     "billing": "billing.HoldMoney",
@@ -34,6 +34,7 @@ TYPE = {
     "delivery": "delivery.BookCourier",
     "notifications": "notifications.Notify",
     "billing.events": "billing.events.MoneyPaidIn",
+    "orders.events": "orders.events.OrderCompleted",
 } | dict.fromkeys(COORDINATORS, "MoneyHeld")
 LARGE = 900_000
 
@@ -59,7 +60,7 @@ Made = Callable[[str, str], Record]
 
 def envelope(topic: str, name: str, payload: bytes, **more: object) -> Record:
     """Well-formed, but for what `more` says; in a saga that nobody knows."""
-    kind = Kind.REPLY if topic in COORDINATORS else Kind.EVENT if topic in TOPICS else Kind.COMMAND
+    kind = Kind.REPLY if topic in COORDINATORS else Kind.EVENT if topic in HEARD else Kind.COMMAND
     known = {
         "type": TYPE[topic],
         "key": name,
