@@ -17,8 +17,8 @@ from tests.system.wire import Connection
 
 SIGNED_IN_S = 300.0
 PAUSE_S = 0.05
-PACE_S = 0.03
-MOST_NEW = 400
+PACE_S = 0.08
+MOST_NEW = 120
 DEPOSIT_MINOR = 7
 orders_of = "select id, status, reason from orders where user_id = any($1)"
 wallets_of = "select id, balance_minor, held_minor from accounts where id = any($1)"

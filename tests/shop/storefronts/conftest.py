@@ -147,3 +147,14 @@ def wire(twice: bool) -> Transport:
 
 def _nothing(_: Envelope) -> bool:
     return False
+
+
+IN_FULL = ("test_bad_input.py", "test_records.py", "test_bad_access.py", "test_queue_saga_bad_input.py")
+"""Where it is enough, between soaks, to ask desks that are here."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in IN_FULL and f"[{AFAR}" in item.name:
+            item.add_marker(pytest.mark.long)
