@@ -19,9 +19,9 @@ up-distributed: .venv/dev.stamp ## run PostgreSQL, Kafka, Debezium and a process
 order: .venv/runtime.stamp ## place orders in the running shop and show what came of them
 	@exec $(BIN)/shop order $(ARGS)
 
-test: .venv/dev.stamp ## run the tests, those that kill processes last, one at a time; what takes long is left to soak
+test: .venv/dev.stamp ## run the tests, those that kill processes last; what takes long is left to soak
 	$(BIN)/pytest -n 3 -m "not crash and not distributed and not long" $(ARGS)
-	$(BIN)/pytest -m crash $(ARGS)
+	$(BIN)/pytest -n 2 -m crash $(ARGS)
 	AMENDS_CHAOS_SEED=$${AMENDS_CHAOS_SEED:-11} $(BIN)/pytest -m distributed $(ARGS)
 
 postman: .venv/dev.stamp ## run the Postman collections against a shop of its own, twice; needs nodejs and npm

@@ -13,7 +13,7 @@ from bench.rows import ROWS
 
 TINY = 0.001
 EVERY = (*ROWS, *storefronts.ROWS)
-DIFFERENT = {"limits", "generator", "inprocess", "past", "dbos", "http", "open-50", "start", "two-phase"}
+DIFFERENT = {"limits", "generator", "inprocess", "dbos", "http", "two-phase"}
 """The others are measured by the same functions, with other figures."""
 
 

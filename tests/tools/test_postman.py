@@ -187,6 +187,7 @@ def test_collection_passes_twice_against_a_shop_of_its_own() -> None:
     assert lines[2:] == ["amends check: all is consistent"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_shop_that_answers_otherwise_fails_the_run(tmp_path: Path) -> None:
     """Nothing can be broken on purpose in it: the clients of `pivot-saga` need that."""

@@ -113,6 +113,7 @@ def test_transactions_prepared_by_a_server_are_seen_by_nobody(compare: Amends, p
     assert (killed["open"]["prepared"], killed["ends"]) == (0, {"completed": 2})
 
 
+@pytest.mark.long
 @pytest.mark.servers
 def test_orders_go_over_kafka(compare: Amends, kafka_server: Kafka) -> None:
     rows = rows_of(
