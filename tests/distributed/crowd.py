@@ -37,13 +37,16 @@ select user_id, count(*) from notifications where user_id = any($1) and id like 
 
 
 class Crowd(Load):
-    """A `Load` that outlives what breaks. `broken` says since when nothing can be said of it any more."""
+    """A `Load` that outlives what breaks. `broken` says since when nothing can be said of it any more; no round begins
+    after `until`, on the monotonic clock.
+    """
 
     def __init__(self, shop: RunningShop) -> None:
         super().__init__(shop, "crowd")
         self.storefront = PatientStorefront(shop, "crowd")
         self.running = shop
         self.broken = ""
+        self.until = float("inf")
         self._enough_new = 0
         self._apis = cycle([shop.edge(each.name).addresses["api"] for each in shop.copies])
         self._signed_in_at = monotonic()

@@ -2,6 +2,7 @@
 
 A run is repeated with the seed that it prints: `AMENDS_CHAOS_SEED=… AMENDS_CHAOS_ROUNDS=… make soak`; a round alone, or
 a run from there on, with `AMENDS_CHAOS_FIRST=…` besides. The same breaks then; the moment that it meets may be another.
+After `AMENDS_CHAOS_SECONDS` no further round begins.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from tests.system.reckoning import reckon
 SEED = int(os.environ.get("AMENDS_CHAOS_SEED", "") or SystemRandom().randrange(10**6))
 FIRST = int(os.environ.get("AMENDS_CHAOS_FIRST", "") or 1)
 LAST = FIRST - 1 + int(os.environ.get("AMENDS_CHAOS_ROUNDS", "") or 30)
+LONGEST_S = float(os.environ.get("AMENDS_CHAOS_SECONDS", "") or "inf")
 RECKON_EVERY = 10
 MOST_LATE = 0.5  # an outage of seconds may turn back whatever waited for it
 AHEAD_S = (0.2, 0.6)
@@ -39,6 +41,7 @@ pytestmark = [
 async def crowd(shop: RunningShop) -> AsyncIterator[Crowd]:
     found = Crowd(shop)
     await found.open()
+    found.until = time.monotonic() + LONGEST_S
     yield found
 
 
@@ -46,6 +49,8 @@ async def crowd(shop: RunningShop) -> AsyncIterator[Crowd]:
 async def test_shop_loses_nothing_and_does_nothing_twice(crowd: Crowd, round: int) -> None:
     if crowd.broken:
         pytest.skip(crowd.broken)
+    if time.monotonic() > crowd.until:
+        pytest.skip(f"{LONGEST_S:g} s are over")
     chance = Random(f"{SEED}/{round}")
     fault = pick(crowd.running, chance)
     print(f"\nseed {SEED} round {round} of {LAST}: {fault.what} for {fault.seconds:.1f} s", end=" ", flush=True)
