@@ -21,9 +21,9 @@ from bench.rows import loaded_shop
 from bench.server import Shop
 
 PARTS = (
-    ("commit, fsync", ("_end (amends/adapters/sqlite/storage.py", "Transaction._end (")),
+    ("commit, fsync", ("_commit_now (amends/adapters/sqlite/group.py",)),
     ("SQLite statements", ("amends/adapters/sqlite/connection.py",)),
-    ("rows and columns", ("amends/adapters/sqlite/",)),
+    ("rows and columns", ("amends/adapters/sqlite/", "amends/adapters/saga_rows.py")),
     ("HTTP server", ("uvicorn/", "h11/", "httptools")),
     ("HTTP edge", ("shop/orders/hot.py", "shop/orders/desk.py", "shop/web/", "shop/users/", "litestar/")),
     ("placing", ("shop/orders/placing.py", "shop/orders/views.py", "amends/intake.py")),

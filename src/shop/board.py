@@ -73,9 +73,10 @@ class Board:
 
 
 def addresses(shop: Watched) -> Text:
-    shown = [f"  {name:<14} {address}" for name, address in shop.addresses.items()]
     sign_in = f"{shop.addresses['ops']}/ops/signin?token={shop.operator_token}"
-    return Text("\n".join(["The shop is open.", *shown, f"  {'operator':<14} {sign_in}"]))
+    named = {**shop.addresses, "operator": sign_in}
+    width = max(map(len, named))
+    return Text("\n".join(["The shop is open.", *[f"  {name:<{width}}  {url}" for name, url in named.items()]]))
 
 
 def line(instance: Instance) -> str:

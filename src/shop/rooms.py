@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from amends.service import Service
 from amends.timers import Ticker
-from shop.billing.expiry import Expiry as BillingExpiry
-from shop.delivery.expiry import Expiry as DeliveryExpiry
+from shop import held
+from shop.billing import held as holds
+from shop.billing.participant import expire
+from shop.delivery import participant as delivery
+from shop.expiry import Expired, Expiry, Release
 from shop.orders.cancelling import Cancelling
 from shop.orders.desk import OrdersDesk
 from shop.orders.placing import OrderIntake
@@ -19,12 +22,12 @@ from shop.users.accounts import Accounts
 from shop.users.desk import UsersDesk
 from shop.users.passwords import Offload, Passwords
 from shop.users.tokens import Issuer, load_keys
-from shop.warehouse.expiry import Expiry as WarehouseExpiry
+from shop.warehouse import participant as warehouse
 
-_EXPIRY: Mapping[str, type[BillingExpiry | DeliveryExpiry | WarehouseExpiry]] = {
-    "billing": BillingExpiry,
-    "delivery": DeliveryExpiry,
-    "warehouse": WarehouseExpiry,
+_EXPIRY: Mapping[str, tuple[Expired, Release]] = {
+    "billing": (holds.expired, expire),
+    "delivery": (held.expired, delivery.drop),
+    "warehouse": (held.expired, warehouse.drop),
 }
 HOLDING = tuple(_EXPIRY)
 
@@ -57,9 +60,9 @@ async def open_users(service: Service, offload: Offload) -> UsersDesk:
     return UsersDesk(service, Accounts(service, Passwords(offload)), Issuer(keys[-1]))
 
 
-def expiry_of(service: Service) -> BillingExpiry | DeliveryExpiry | WarehouseExpiry:
+def expiry_of(service: Service) -> Expiry:
     """Of a room where things are held."""
-    return _EXPIRY[service.name](service)
+    return Expiry(service, *_EXPIRY[service.name])
 
 
 def open_expiry(service: Service, undo: AsyncExitStack) -> None:

@@ -14,5 +14,5 @@ def test_sample_belongs_to_its_innermost_known_frame() -> None:
 
 
 def test_shares_are_of_the_event_loop_thread_alone() -> None:
-    lines = [f"{ROOT};_end (amends/adapters/sqlite/storage.py:9) 3", f"{ROOT} 1", "wait (threading.py:1) 90"]
+    lines = [f"{ROOT};_commit_now (amends/adapters/sqlite/group.py:9) 3", f"{ROOT} 1", "wait (threading.py:1) 90"]
     assert shares(lines) == {"commit, fsync": 75.0, LOOP: 25.0}

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shop.main import ports
-from tools.distributed.shop import PORTS, Distributed, Options
+from shop.settings import PORTS
+from tools.distributed.shop import Distributed, Options
 from tools.servers import ServerFailed, missing_for_kafka, missing_for_postgres
 from tools.servers.postgres import programs
 

@@ -17,39 +17,15 @@ from amends.adapters.postgres.debezium import connector, slot_name
 from shop.app import app
 from shop.serve_command import PROCESSES, ROOMS
 from shop.serving import ADDRESSES, TOPICS
+from shop.settings import PORTS
 from tools.distributed.service import ServiceProcess
 from tools.servers import Connect, Kafka, Postgres, TcpProxy, fetch
 from tools.servers.ports import free_port
 from tools.servers.postgres import programs
 from tools.servers.process import Server
 
-PORTS = {
-    "api": 8080,
-    "ops": 8090,
-    "queue-saga": 8101,
-    "parallel-saga": 8102,
-    "two-phase": 8105,
-    "idempotent-orders": 8104,
-    "pivot-saga": 8281,
-    "pivot-saga/warehouse": 8283,
-    "pivot-saga/payment": 8284,
-    "pivot-saga/notification": 8285,
-}
 CAPTURED = "billing"
-EDGES = {
-    "orders": ("api",),
-    "front": (
-        "ops",
-        "queue-saga",
-        "parallel-saga",
-        "two-phase",
-        "idempotent-orders",
-        "pivot-saga",
-        "pivot-saga/warehouse",
-        "pivot-saga/payment",
-        "pivot-saga/notification",
-    ),
-}
+EDGES = {"orders": ("api",), "front": tuple(name for name in PORTS if name != "api")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from amends.state import Phase, Status
+
 Cell = str | Text
 
 STYLES = {
-    "done": "green",
-    "completed": "green",
-    "resolved": "green",
+    Phase.DONE: "green",
+    Phase.RESOLVED: "green",
+    Status.COMPLETED: "green",
     "yes": "green",
-    "refused": "yellow",
-    "compensated": "yellow",
+    Phase.REFUSED: "yellow",
+    Status.COMPENSATED: "yellow",
     "turned back": "yellow",
-    "compensating": "magenta",
-    "undoing": "magenta",
-    "undone": "magenta",
-    "running": "cyan",
-    "asked": "cyan",
-    "stuck": "bold red",
+    Status.COMPENSATING: "magenta",
+    Phase.UNDOING: "magenta",
+    Phase.UNDONE: "magenta",
+    Status.RUNNING: "cyan",
+    Phase.ASKED: "cyan",
+    Phase.STUCK: "bold red",
     "NO": "bold red",
-    "failed": "red",
-    "waiting": "dim",
+    Phase.FAILED: "red",
+    Phase.WAITING: "dim",
     "late": "dim",
 }
 _WIDE = 200

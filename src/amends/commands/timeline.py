@@ -11,9 +11,17 @@ from typing import Any, NamedTuple
 from amends.saga import Saga
 from amends.state import Entry, Phase, SagaState
 
-_OPENS = {"asked": "┌", "undoing": "┌"}
+_OPENS: dict[str, str] = {Phase.ASKED: "┌", Phase.UNDOING: "┌"}
 _GOES_ON = {"late": "·", "retry": "·", "cancel": "·", "failed": "!"}
-_ENDS = {"done": "●", "undone": "○", "refused": "✗", "unknown": "?", "stuck": "▲", "skipped": "–", "resolved": "●"}
+_ENDS: dict[str, str] = {
+    Phase.DONE: "●",
+    Phase.UNDONE: "○",
+    Phase.REFUSED: "✗",
+    "unknown": "?",
+    Phase.STUCK: "▲",
+    Phase.SKIPPED: "–",
+    Phase.RESOLVED: "●",
+}
 
 
 class Line(NamedTuple):

@@ -29,7 +29,7 @@ from shop.billing.contract import (
     WalletOpened,
 )
 from shop.billing.domain import Balance, Hold, HoldState, Verdict, totals
-from shop.billing.held import insert_expiry
+from shop.billing.held import delete_expiry, insert_expiry
 from shop.billing.tables import (
     REVENUE,
     Transfer,
@@ -140,6 +140,13 @@ async def release(tx: Tx, hold_ids: Sequence[str]) -> tuple[list[Verdict], dict[
     if moved:
         await change_accounts(tx, {id: Balance(0, -total) for id, total in totals(moved.values()).items()})
     return verdicts, moved
+
+
+async def expire(tx: Tx, hold_ids: Sequence[str]) -> int:
+    """Releases those whose time has come; what was captured meanwhile stays so. Returns how many were held."""
+    await delete_expiry(tx, hold_ids)
+    _, released = await release(tx, hold_ids)
+    return len(released)
 
 
 async def _hold(tx: Tx, commands: Sequence[HoldMoney] | Sequence[HoldMoneyFor]) -> tuple[Answers, dict[str, Hold]]:

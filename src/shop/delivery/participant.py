@@ -20,7 +20,6 @@ from shop.delivery.contract import (
     TimePassed,
 )
 from shop.delivery.domain import Place, Slot, has_passed, hour_of, numbers
-from shop.delivery.held import delete_held, insert_held, lock_held
 from shop.delivery.hours import find_hours
 from shop.delivery.tables import (
     Booking,
@@ -38,6 +37,7 @@ from shop.delivery.tables import (
     take_freed,
     unbook_slots,
 )
+from shop.held import delete_held, insert_held, lock_held
 
 delivery = Participant("delivery")
 

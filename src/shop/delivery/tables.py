@@ -10,8 +10,8 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
-from shop import papers
-from shop.delivery import held, hours
+from shop import held, papers
+from shop.delivery import hours
 from shop.delivery.domain import Place, Put, Slot, is_count
 
 MIGRATIONS = (
@@ -65,7 +65,7 @@ MIGRATIONS = (
         ("alter table calendars add column future_only bigint not null default 0 check (future_only in (0, 1))",),
     ),
     papers.migration(3),
-    held.MIGRATION,
+    held.migration(4),
     hours.MIGRATION,
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from amends import Participant, Refusal, Reply, Tx
+from shop.held import delete_held, insert_held, lock_held
 from shop.warehouse.contract import (
     ConfirmStock,
     DropStock,
@@ -18,7 +19,6 @@ from shop.warehouse.contract import (
     StockReserved,
 )
 from shop.warehouse.domain import fits, wanted
-from shop.warehouse.held import delete_held, insert_held, lock_held
 from shop.warehouse.tables import (
     Reservation,
     change_stock,

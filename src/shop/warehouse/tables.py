@@ -6,8 +6,7 @@ from typing import NamedTuple
 from amends import Migration, Tx
 from amends.connections import Reader
 from amends.errors import Conflict
-from shop import papers
-from shop.warehouse import held
+from shop import held, papers
 from shop.warehouse.domain import MOST_ON_HAND, Put, Stock, is_count
 
 MIGRATIONS = (
@@ -34,7 +33,7 @@ MIGRATIONS = (
         ),
     ),
     papers.migration(2),
-    held.MIGRATION,
+    held.migration(3),
 )
 
 insert_stock = """

@@ -5,8 +5,8 @@ import pytest
 from shop.billing.audit import audit
 from shop.billing.contract import CaptureMoney, HoldMoneyFor, ReleaseMoney
 from shop.billing.domain import Balance
-from shop.billing.expiry import Expiry
 from shop.billing.tables import deposit, open_wallet, wallet
+from shop.rooms import expiry_of
 from tests.shop.conftest import AskedRoom
 
 
@@ -29,7 +29,7 @@ async def test_held_money_expires_at_its_time_and_not_before(billing: AskedRoom)
         HoldMoneyFor("o3", "ann", 40, 20),
     ]
     assert await billing.ask(*asked) == ["MoneyHeld", "InsufficientFunds", "MoneyHeld"]
-    sweep = Expiry(billing.service).sweep
+    sweep = expiry_of(billing.service).sweep
     billing.runtime.time += 9.9
     assert (await sweep(), await balance(billing)) == (0, Balance(100, 100))
     billing.runtime.time += 0.1
@@ -43,7 +43,7 @@ async def test_capture_is_taken_while_money_is_held_and_stays_when_its_time_has_
     await billing.ask(HoldMoneyFor("o1", "ann", 60, 10.0), HoldMoneyFor("o2", "ann", 10, 10.0))
     billing.runtime.time += 11.0
     assert await billing.ask(CaptureMoney("o1"), ReleaseMoney("o2")) == ["MoneyCaptured", "MoneyReleased"]
-    assert (await Expiry(billing.service).sweep(), await balance(billing)) == (0, Balance(40, 0))
+    assert (await expiry_of(billing.service).sweep(), await balance(billing)) == (0, Balance(40, 0))
     assert await billing.rows("select hold_id from expiring_holds") == []
 
 

@@ -5,9 +5,9 @@ import pytest
 from amends.messages import Operation
 from shop.delivery.audit import audit
 from shop.delivery.contract import BookCourier, ConfirmCourier, DropCourier, HoldCourier
-from shop.delivery.expiry import Expiry
 from shop.delivery.hours import open_hours
 from shop.delivery.tables import put_slot
+from shop.rooms import expiry_of
 from tests.shop.conftest import AskedRoom
 
 NINE, TEN, SIX_PM = "2034-05-26T09:00:00Z", "2034-05-26T10:00:00Z", "2034-05-26T18:00:00Z"
@@ -46,7 +46,7 @@ async def test_dropped_courier_is_free_again_and_confirmed_one_is_not_dropped(de
 
 async def test_what_was_held_expires_at_its_time_and_not_before(delivery: AskedRoom) -> None:
     await delivery.ask(hold("o1", stands_s=10.0), hold("o2", TEN, stands_s=20.0), hold("o3"))
-    sweep = Expiry(delivery.service).sweep
+    sweep = expiry_of(delivery.service).sweep
     delivery.runtime.time += 9.9
     assert (await sweep(), await booked(delivery)) == (0, ["o1", "o2", "o3"])
     delivery.runtime.time += 0.1
@@ -59,7 +59,7 @@ async def test_confirmation_is_taken_while_it_is_held_and_refused_once_it_has_ex
     await delivery.ask(hold("o1", stands_s=10.0), hold("o2", stands_s=10.0))
     delivery.runtime.time += 11.0
     assert await delivery.ask(ConfirmCourier("o1")) == ["CourierConfirmed"]
-    assert await Expiry(delivery.service).sweep() == 1
+    assert await expiry_of(delivery.service).sweep() == 1
     assert await delivery.ask(ConfirmCourier("o2"), DropCourier("o2")) == ["CourierGone", "CourierDropped"]
     assert await booked(delivery) == ["o1"]
 

@@ -3,9 +3,9 @@
 import pytest
 
 from amends.messages import Operation
+from shop.rooms import expiry_of
 from shop.warehouse.audit import audit
 from shop.warehouse.contract import ConfirmStock, DropStock, HoldStock, ReserveStock, StockLine
-from shop.warehouse.expiry import Expiry
 from shop.warehouse.tables import available, put_stock, stock_new
 from tests.shop.conftest import AskedRoom
 
@@ -50,7 +50,7 @@ async def test_dropped_stock_is_available_again_and_confirmed_stock_is_not_dropp
 
 async def test_what_was_held_expires_at_its_time_and_not_before(warehouse: AskedRoom) -> None:
     await warehouse.ask(hold("o1", 3, stands_s=10.0), hold("o2", 2, stands_s=20.0), hold("o3", 1))
-    sweep = Expiry(warehouse.service).sweep
+    sweep = expiry_of(warehouse.service).sweep
     warehouse.runtime.time += 9.9
     assert (await sweep(), await left(warehouse)) == (0, 4)
     warehouse.runtime.time += 0.1
@@ -64,7 +64,7 @@ async def test_confirmation_is_taken_while_stock_is_held_and_refused_once_it_has
     await warehouse.ask(hold("o1", 3, stands_s=10.0), hold("o2", 3, stands_s=10.0))
     warehouse.runtime.time += 11.0
     assert await warehouse.ask(ConfirmStock("o1")) == ["StockConfirmed"]
-    assert await Expiry(warehouse.service).sweep() == 1
+    assert await expiry_of(warehouse.service).sweep() == 1
     assert await warehouse.ask(ConfirmStock("o2"), DropStock("o2")) == ["StockGone", "StockDropped"]
     assert await left(warehouse) == 7
 

@@ -4,11 +4,9 @@ from typing import Any
 
 from amends.messages import SagaId
 from amends.state import Status
-from shop.billing.expiry import Expiry as BillingExpiry
-from shop.delivery.expiry import Expiry as DeliveryExpiry
 from shop.orders.desk import Placed, Placing
 from shop.orders.tcc_saga import DEADLINE_S, STANDS_S, place_by_tcc
-from shop.warehouse.expiry import Expiry as WarehouseExpiry
+from shop.rooms import HOLDING, expiry_of
 from tests.shop.storefronts.two_phase.conftest import TODAY, Shop
 
 SLOT = f"{TODAY}T05:00:00Z"
@@ -48,9 +46,7 @@ async def saga(shop: Shop, id: SagaId) -> tuple[Status, str]:
 
 
 async def sweep(shop: Shop) -> int:
-    rooms = shop.services
-    expiries = BillingExpiry(rooms["billing"]), WarehouseExpiry(rooms["warehouse"]), DeliveryExpiry(rooms["delivery"])
-    return sum([await each.sweep() for each in expiries])
+    return sum([await expiry_of(shop.services[room]).sweep() for room in HOLDING])
 
 
 async def test_what_was_tried_is_confirmed_and_stays(shop: Shop) -> None:

@@ -1,25 +1,17 @@
-"""The page `held_orders`: whose reservations wait to be confirmed, and until when they do so.
+"""The page `held_orders`: for whom something stands in a room that waits to be confirmed, and until when it does so.
 
-    hold ──▶ held ──confirm──▶ reserved, as if never held
-              ├──drop──────▶ released
-              └──expires_at─▶ released
+    hold ──▶ held ──confirm──▶ stands, as if never held
+              ├──drop──────▶ given back
+              └──expires_at─▶ given back
 
-A row is locked before it decides, so of a confirmation and an expiry only one takes place.
+A row is locked before it decides, so of a confirmation and an expiry only one takes place. A room that holds for orders
+has `migration(nth)` among its own.
 """
 
 from collections.abc import Sequence
 
 from amends import Migration, Tx
 from amends.connections import Reader
-
-MIGRATION = Migration(
-    3,
-    "held orders",
-    (
-        "create table held_orders (order_id text primary key, expires_at double precision)",
-        "create index held_orders_to_expire on held_orders (expires_at) where expires_at is not null",
-    ),
-)
 
 insert_held_order = "insert into held_orders (order_id, expires_at) values (:order_id, :expires_at)"
 select_held_orders = "select order_id, expires_at from keys cross join held_orders where order_id = key"
@@ -30,6 +22,18 @@ order by expires_at
 limit :limit
 """
 delete_held_order = "delete from held_orders where order_id = :order_id"
+
+
+def migration(nth: int) -> Migration:
+    """The room's migration number `nth`."""
+    return Migration(
+        nth,
+        "held orders",
+        (
+            "create table held_orders (order_id text primary key, expires_at double precision)",
+            "create index held_orders_to_expire on held_orders (expires_at) where expires_at is not null",
+        ),
+    )
 
 
 async def insert_held(tx: Tx, expires_at: Sequence[tuple[str, float | None]]) -> None:
