@@ -7,61 +7,24 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
-import msgspec
 import pytest
 
-from amends.adapters.sqlite import SqliteStorage
 from amends.connections import Row
 from amends.service import Service
 from amends.testing.faults import Losing
 from amends.testing.runtime import EPOCH, VirtualRuntime
-from shop.audit import CHECKS
-from shop.payments import gateway_tables
-from shop.payments.domain import PaymentState, Wish
-from shop.payments.gateway import gateway_app
-from shop.payments.gateway_wire import KEY_HEADER, Authorization, Record
-from shop.payments.tables import CardOperation
-from shop.rooms import open_payments
 from shop.storefronts import parallel_saga
 from shop.storefronts.rooms import Rooms
 from tests.shop.desks import AFAR, HERE
 from tests.shop.storefronts.conftest import rooms_of, wire
+from tests.shop.storefronts.gateway import Gateway, broken, open_gateway
 
 NEXT_YEAR, LONG_AGO = "2034-06-26T16:00:00", "2022-06-26T16:00:00"  # by the virtual clock and by real ones
 PHONE = {"item": "phone", "amount": 1, "price": 123.45}
 ORDER: dict[str, Any] = {"status": "PENDING", "contents": [PHONE]}
 UNKNOWN = "018f0000-0000-7000-8000-000000000000"
-
-
-class Gateway:
-    """The simulated gateway, asked in this process, so that its answers take no real time."""
-
-    def __init__(self, storage: SqliteStorage, runtime: VirtualRuntime) -> None:
-        self.storage = storage
-        asgi: Any = gateway_app(storage, runtime)
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://gateway")
-
-    async def carry_out(self, wanted: CardOperation) -> PaymentState | None:
-        key = quote(wanted.payment_id, safe="")
-        if wanted.wish is Wish.AUTHORIZE:
-            body = msgspec.json.encode(Authorization(wanted.card or "", wanted.amount_minor))
-            return _state(await self._client.post("/authorizations", content=body, headers={KEY_HEADER: key}))
-        return _state(await self._client.post(f"/authorizations/{key}/{wanted.wish}"))
-
-    async def status(self, payment_id: str) -> PaymentState | None:
-        return _state(await self._client.get(f"/authorizations/{quote(payment_id, safe='')}"))
-
-    async def close(self) -> None:
-        await self._client.aclose()
-        await self.storage.close()
-
-
-def _state(answer: httpx.Response) -> PaymentState | None:
-    known = answer.status_code < 500 and answer.status_code != 404
-    return PaymentState(msgspec.json.decode(answer.content, type=Record).state) if known else None
 
 
 @dataclass
@@ -105,10 +68,7 @@ class Shop:
     async def broken(self) -> list[str]:
         """What the auditor finds."""
         await self.runtime.settle()
-        async with AsyncExitStack() as stack:
-            storages = {name: each.storage for name, each in self.services.items()} | {"gateway": self.gateway.storage}
-            readers = {name: await stack.enter_async_context(each.reading()) for name, each in storages.items()}
-            return [found.name for check in CHECKS for found in await check(readers) if not found.holds]
+        return await broken(self.services, self.gateway)
 
 
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
@@ -131,11 +91,7 @@ async def shop(open_shop: OpenShop) -> AsyncIterator[Shop]:
 async def opened(folder: Path, runtime: VirtualRuntime, where: str, *, twice: bool = False) -> AsyncIterator[Shop]:
     transport = Losing(wire(twice), lambda _: False)
     async with rooms_of(folder, runtime, transport, where) as (rooms, services), AsyncExitStack() as undo:
-        storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
-        await storage.migrate()
-        gateway = Gateway(storage, runtime)
-        undo.push_async_callback(gateway.close)
-        open_payments(services["payments"], undo, gateway)
+        gateway = await open_gateway(folder, runtime, services["payments"], undo)
         await parallel_saga.prepare(rooms)
         asgi: Any = parallel_saga.apps(rooms)["parallel-saga"]
         client = httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://arch.homework")

@@ -6,31 +6,23 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import msgspec
 import pytest
 
-from amends.adapters.sqlite import SqliteStorage
 from amends.connections import Row
 from amends.messages import Envelope
 from amends.ports import Subscription, Transport
 from amends.service import Service
 from amends.testing.faults import Losing
 from amends.testing.runtime import EPOCH, VirtualRuntime
-from shop.audit import CHECKS
 from shop.participants import TOLD
-from shop.payments import gateway_tables
-from shop.payments.domain import PaymentState
-from shop.payments.gateway import gateway_app
-from shop.payments.gateway_wire import KEY_HEADER, Authorization, Record
-from shop.payments.tables import CardOperation
-from shop.rooms import open_payments
 from shop.storefronts import pivot_saga
 from shop.storefronts.rooms import Rooms
 from tests.shop.desks import AFAR, HERE
 from tests.shop.storefronts.conftest import rooms_of, wire
+from tests.shop.storefronts.gateway import Gateway, broken, open_gateway
 
 CREATED, APPROVED = "2024-01-30T21:35:12.123456789+03:00", "0001-01-01T00:00:00Z"
 ORDER: dict[str, Any] = {
@@ -48,29 +40,6 @@ ORDER: dict[str, Any] = {
 SERVICES = ("warehouse", "payment", "notification")
 ROOMS = {"warehouse": "warehouse", "payment": "payments", "notification": "notifications"}
 OK, NOT_OK, CANCELLED = 3, 4, 5
-
-
-class Gateway:
-    """The simulated gateway, asked in this process, so that its answers take no real time."""
-
-    def __init__(self, storage: SqliteStorage, runtime: VirtualRuntime) -> None:
-        self.storage = storage
-        asgi: Any = gateway_app(storage, runtime)
-        self._client = httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://gateway")
-
-    async def carry_out(self, wanted: CardOperation) -> PaymentState | None:
-        body = msgspec.json.encode(Authorization(wanted.card or "", wanted.amount_minor, wanted.charge > 0))
-        key = {KEY_HEADER: quote(wanted.payment_id, safe="")}
-        answer = await self._client.post("/authorizations", content=body, headers=key)
-        return PaymentState(msgspec.json.decode(answer.content, type=Record).state)
-
-    async def status(self, payment_id: str) -> PaymentState | None:
-        answer = await self._client.get(f"/authorizations/{quote(payment_id, safe='')}")
-        return PaymentState(msgspec.json.decode(answer.content, type=Record).state)
-
-    async def close(self) -> None:
-        await self._client.aclose()
-        await self.storage.close()
 
 
 class Watcher:
@@ -146,10 +115,7 @@ class Shop:
     async def broken(self) -> list[str]:
         """What the auditor finds."""
         await self.runtime.settle()
-        async with AsyncExitStack() as stack:
-            storages = {name: each.storage for name, each in self.services.items()} | {"gateway": self.gateway.storage}
-            readers = {name: await stack.enter_async_context(each.reading()) for name, each in storages.items()}
-            return [found.name for check in CHECKS for found in await check(readers) if not found.holds]
+        return await broken(self.services, self.gateway)
 
 
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
@@ -175,11 +141,7 @@ async def opened(
     transport = Losing(wire(twice), lambda _: False)
     watcher = Watcher(transport, runtime)
     async with rooms_of(folder, runtime, transport, where, faults) as (rooms, services), AsyncExitStack() as undo:
-        storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
-        await storage.migrate()
-        gateway = Gateway(storage, runtime)
-        undo.push_async_callback(gateway.close)
-        open_payments(services["payments"], undo, gateway)
+        gateway = await open_gateway(folder, runtime, services["payments"], undo)
         await pivot_saga.prepare(rooms)
         clients = {}
         for name, edge in pivot_saga.apps(rooms).items():
