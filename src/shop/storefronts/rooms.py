@@ -14,7 +14,7 @@ from shop.orders.desk import OrdersDesk
 from shop.payments.desk import PaymentsDesk
 from shop.users.desk import UsersDesk
 from shop.warehouse.desk import WarehouseDesk
-from shop.web import Route, Verifier
+from shop.web import Rates, Route, Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ class Rooms:
     verifier: Verifier
     faults: Mapping[str, FaultsDesk] = field(default_factory=dict)
     xa: bool = False
+
+
+def rates() -> Rates:
+    """For a dialect whose clients don't sign in: an address may be a gateway with all of them behind it."""
+    return Rates(per_s=5_000, burst=10_000)
 
 
 class Common(NamedTuple):

@@ -10,7 +10,7 @@ from litestar.di import Provide
 from shop.delivery.domain import MOST_COURIERS
 from shop.storefronts.parallel_saga import placing, records, wallets
 from shop.storefronts.parallel_saga.values import SCOPE
-from shop.storefronts.rooms import Common, Rooms
+from shop.storefronts.rooms import Common, Rooms, rates
 from shop.web import build_app, open_to_all
 
 
@@ -27,6 +27,7 @@ def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noq
         description="Orders as sagas whose participants are asked in parallel; wallets that tell of what happens.",
         base="",
         runtime=rooms.runtime,
+        rates=rates(),
         signals=common.signals,
     )
     return {SCOPE: made}

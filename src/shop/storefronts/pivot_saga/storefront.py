@@ -21,7 +21,7 @@ from shop.orders.pivot_saga import code_of, detail_of, place_with_pivot
 from shop.payments.gateway_wire import APPROVED
 from shop.storefronts.amounts import to_minor
 from shop.storefronts.pivot_saga.bodies import Item, Mistakes, Order, decode_order, encode_order
-from shop.storefronts.rooms import Common, Rooms
+from shop.storefronts.rooms import Common, Rooms, rates
 from shop.web import Problem, ProblemDetails, build_app, open_to_all
 from shop.web.traces import TRACEPARENT
 
@@ -56,6 +56,7 @@ def _app(routes: Router, common: Common, rooms: Rooms, title: str, description: 
         description=description,
         base="",
         runtime=rooms.runtime,
+        rates=rates(),
         signals=common.signals,
     )
 

@@ -34,7 +34,7 @@ from shop.storefronts.queue_saga.bodies import (
     StockedProduct,
 )
 from shop.storefronts.queue_saga.status import status_of
-from shop.storefronts.rooms import Common, Rooms
+from shop.storefronts.rooms import Common, Rooms, rates
 from shop.web import Problem, ProblemDetails, build_app, open_to_all
 from shop.web.traces import TRACEPARENT
 
@@ -62,6 +62,7 @@ def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noq
         description="Orders as sagas over queues. One courier exists for each delivery time.",
         base="",
         runtime=rooms.runtime,
+        rates=rates(),
         signals=common.signals,
     )
     return {SCOPE: made}

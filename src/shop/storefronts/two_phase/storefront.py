@@ -17,7 +17,7 @@ from litestar.params import JSONBody, PathParameter, SkipValidation
 from shop.orders.desk import Placed, Placing, Wrong
 from shop.orders.domain import Status
 from shop.orders.two_phase_saga import buy_by_xa, buy_two_phase
-from shop.storefronts.rooms import Common, Rooms
+from shop.storefronts.rooms import Common, Rooms, rates
 from shop.storefronts.two_phase.bodies import Created, Failed, NewPurchase, NewUser, User
 from shop.storefronts.two_phase.outcome import fault_of
 from shop.users.domain import Customer
@@ -52,6 +52,7 @@ def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noq
         description="Purchases by two-phase commit. A balance counts what every participant has committed.",
         base="",
         runtime=rooms.runtime,
+        rates=rates(),
         signals=common.signals,
     )
     return {SCOPE: made}
