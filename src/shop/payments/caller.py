@@ -1,6 +1,6 @@
 """Calls the card gateway for what the participant has noted, until every outcome is known.
 
-    noted ──call──▶ known ──one transaction──▶ answered
+    noted ──call──▶ known ──one transaction for all that came together──▶ answered
               └─▶ unknown ──status asked──▶ known
                               └─▶ unknown ──pause──▶ called again with the same key
 
@@ -10,10 +10,14 @@ authorisation whose outcome is not known, leaves a tombstone at the gateway, and
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from amends import Retry
+from amends.connections import Tx
+from amends.intake import Intake
+from amends.participant import Answer, Asked
 from amends.ports import Task
 from amends.service import Service
 from amends.signals import Field
@@ -46,12 +50,19 @@ class CallerSettings:
     retry: Retry = UNTIL_KNOWN
 
 
+class Outcome(NamedTuple):
+    """What has become of a payment for which an operation was wanted."""
+
+    wanted: CardOperation
+    told: PaymentState
+
+
 class Caller:
     """Works for a started service that has the participant `payments`; stop it before the service."""
 
     def __init__(self, service: Service, gateway: Gateway, settings: CallerSettings | None = None) -> None:
         assert service.hop is not None, f"service {service.name} has no participant"
-        self._answer = service.hop.answer
+        self._answer_all = service.hop.answer_all
         self._storage = service.storage
         self._runtime = service.runtime
         self._signals = service.signals
@@ -60,12 +71,14 @@ class Caller:
         self._wanted = asyncio.Event()
         self._calls: dict[str, Task] = {}
         self._task: Task | None = None
+        self._outcomes: Intake[Outcome, None] = Intake(self._record, self._runtime)
         self._ticker = Ticker([self.tick], self._runtime, self._signals)
         self._signals.listen(self._heard)
 
     def start(self, name: str) -> None:
         """Goes on with what a crash has left."""
         self._wanted.set()
+        self._outcomes.start(f"{name} outcomes")
         self._task = self._runtime.spawn(self._run(), f"{name} caller")
         self._ticker.start(f"{name} caller's timer")
 
@@ -77,6 +90,7 @@ class Caller:
             task.cancel()
         for task in tasks:
             await task.join()
+        await self._outcomes.stop()
 
     async def tick(self) -> None:
         """Looks for what is due again."""
@@ -108,7 +122,8 @@ class Caller:
 
     async def _carry_out(self, wanted: CardOperation) -> None:
         try:
-            await self._record(wanted, await self._find_out(wanted))
+            told = await self._find_out(wanted)
+            await (self._postpone(wanted) if told is None else self._outcomes.submit(Outcome(wanted, told)))
             self._wanted.set()
         except Exception as error:  # the database may be away: the operation is still noted, the next tick tries again
             self._signals.emit("card.failed", payment=wanted.payment_id, error=f"{type(error).__name__}: {error}"[:500])
@@ -123,15 +138,13 @@ class Caller:
             told = await self._gateway.status(wanted.payment_id)
         return None if told is None or decide(wanted.wish, told) is Move.CALL else told
 
-    async def _record(self, wanted: CardOperation, told: PaymentState | None) -> None:
-        if told is None:
-            await self._postpone(wanted)
-            return
+    async def _record(self, outcomes: Sequence[Outcome]) -> list[None]:
         async with self._storage.transaction(self._runtime.now()) as tx:
-            for each in await tables.close(tx, wanted, told):
-                reply = answer(each.wish, decide(each.wish, told))
-                await self._answer(tx, each.asked, tell_paid(tx, each.charge, reply) if each.charge else reply)
-        self._signals.emit("card.answered", payment=wanted.payment_id, wish=wanted.wish.value, state=told.value)
+            answers = [each for wanted, told in outcomes for each in await _closed(tx, wanted, told)]
+            await self._answer_all(tx, answers)
+        for wanted, told in outcomes:
+            self._signals.emit("card.answered", payment=wanted.payment_id, wish=wanted.wish.value, state=told.value)
+        return [None] * len(outcomes)
 
     async def _postpone(self, wanted: CardOperation) -> None:
         attempts = wanted.attempts + 1
@@ -139,3 +152,12 @@ class Caller:
             pause_s = self._settings.retry.pause_s(attempts, self._runtime.roll())
             await tables.postpone(tx, wanted, tx.now + pause_s)
         self._signals.emit("card.unknown", payment=wanted.payment_id, wish=wanted.wish.value, attempts=attempts)
+
+
+async def _closed(tx: Tx, wanted: CardOperation, told: PaymentState) -> list[tuple[Asked, Answer]]:
+    """The answers to what this settles: the operation, and what it superseded."""
+    answers: list[tuple[Asked, Answer]] = []
+    for each in await tables.close(tx, wanted, told):
+        reply = answer(each.wish, decide(each.wish, told))
+        answers.append((each.asked, tell_paid(tx, each.charge, reply) if each.charge else reply))
+    return answers
