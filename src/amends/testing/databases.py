@@ -1,0 +1,281 @@
+"""A database of a simulated world: it outlives its clients, and what was not committed goes with them.
+
+One transaction at a time, on a database of SQLite in memory. A client that crashes or freezes loses its transaction, as
+a server takes it away from one whose connection is gone. By chance a commit is refused, takes place unheard, or does
+not take place and nobody knows; or the database can't be reached at all.
+
+The whole life of a database is one transaction of SQLite, a client's is a savepoint in it: rolled back at the end, it
+is as new, for the next world.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import apsw
+
+from amends.adapters.sqlite import SqliteStorage, schema
+from amends.adapters.sqlite.connection import SqliteReader, SqliteTx
+from amends.connections import Params, Row, untold
+from amends.errors import CommitUnknown, TryTransactionAgain, Unavailable
+from amends.schema import Migration
+from amends.testing.chances import Chances
+from amends.testing.loop import PROCESS
+from amends.testing.processes import Process
+
+_kept: dict[tuple[str, tuple[Migration, ...]], list[apsw.Connection]] = {}
+
+Told = Callable[[str, str], None]
+
+
+class SimulatedDatabase:
+    """`told` hears what happened to transactions: a short word, and the name of the database."""
+
+    def __init__(self, name: str, migrations: Sequence[Migration], chances: Chances, told: Told) -> None:
+        self.name = name
+        self.chances = chances
+        self.told = told
+        self._key = (name, tuple(migrations))
+        self.connection = _kept.get(self._key, []).pop() if _kept.get(self._key) else _new(name, migrations)
+        self.connection.execute("begin")
+        self._holder: Held | None = None
+        self._waiting: deque[tuple[Held, asyncio.Future[None]]] = deque()
+
+    async def enter(self) -> "Held":
+        """Waits for its turn. Raises `Unavailable`."""
+        if self.chances.fires("database away"):
+            raise Unavailable(f"database {self.name} can't be reached")
+        process, task = PROCESS.get(), asyncio.current_task()
+        assert self._holder is None or self._holder.task is not task, f"{self.name} is asked within its transaction"
+        held = Held(process, task)
+        if self._holder is None:
+            self._holder = held
+        else:
+            await self._wait(held)
+        return held
+
+    def leave(self, held: "Held") -> None:
+        if self._holder is held:
+            self._pass_on()
+
+    def begin(self) -> None:
+        self.connection.execute("savepoint hop")
+
+    def keep(self) -> None:
+        self.connection.execute("release hop")
+
+    def undo(self) -> None:
+        self.connection.execute("rollback to hop")
+        self.connection.execute("release hop")
+
+    def lose(self, process: Process) -> None:
+        """A client is gone, or nothing is heard of it: its transaction goes, and whoever waits in it."""
+        for held, turn in list(self._waiting):
+            if held.process is process:
+                self._waiting.remove((held, turn))
+                held.gone = True
+                if not turn.done():
+                    turn.set_exception(Unavailable(f"{self.name}: the connection was lost"))
+        holder = self._holder
+        if holder is not None and holder.process is process:
+            holder.gone = True
+            if holder.writes:
+                self.undo()
+            self._pass_on()
+
+    def close(self) -> None:
+        """Back as it was made."""
+        self.connection.execute("rollback")
+        _kept.setdefault(self._key, []).append(self.connection)
+
+    async def _wait(self, held: "Held") -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((held, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if (held, turn) in self._waiting:
+                self._waiting.remove((held, turn))
+            elif self._holder is held:
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        self._holder = None
+        while self._waiting and self._holder is None:
+            held, turn = self._waiting.popleft()
+            if not turn.done():
+                self._holder = held
+                turn.set_result(None)
+
+
+class Held:
+    """The turn of a client. `gone`: the database has taken it away."""
+
+    __slots__ = ("gone", "process", "task", "writes")
+
+    def __init__(self, process: object, task: object) -> None:
+        self.process = process
+        self.task = task
+        self.gone = False
+        self.writes = False
+
+    def check(self) -> None:
+        if self.gone:
+            raise Unavailable("the connection was lost")
+
+
+class _Reader(SqliteReader):
+    __slots__ = ("_held",)
+
+    def __init__(self, connection: apsw.Connection, held: Held) -> None:
+        super().__init__(connection)
+        self._held = held
+
+    async def fetch(self, sql: str, params: Params = ()) -> list[Row]:
+        self._held.check()
+        return await super().fetch(sql, params)
+
+    async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        self._held.check()
+        return await super().fetch_each(sql, keys)
+
+
+class _Tx(SqliteTx):
+    """Other tasks get their turn before a statement that writes: there, too, a process may end."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, connection: apsw.Connection, now: float, held: Held) -> None:
+        super().__init__(connection, now)
+        self.held = held
+
+    async def fetch(self, sql: str, params: Params = ()) -> list[Row]:
+        self.held.check()
+        return await super().fetch(sql, params)
+
+    async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        self.held.check()
+        return await super().fetch_each(sql, keys)
+
+    async def run(self, sql: str, params: Params = ()) -> int:
+        await asyncio.sleep(0)
+        self.held.check()
+        return await super().run(sql, params)
+
+    async def run_many(self, sql: str, rows: Sequence[Params]) -> int:
+        await asyncio.sleep(0)
+        self.held.check()
+        return await super().run_many(sql, rows)
+
+
+class SimulatedStorage(SqliteStorage):
+    """A `Storage`: one client's way to a database."""
+
+    def __init__(self, database: SimulatedDatabase) -> None:
+        super().__init__(Path(f"{database.name}.db"))
+        self._database = database
+
+    async def migrate(self) -> list[str]:
+        return []
+
+    def transaction(self, now: float) -> "_Transaction":  # type: ignore[override]
+        return _Transaction(self._database, now)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[SqliteReader]:
+        held = await self._database.enter()
+        try:
+            yield _Reader(self._database.connection, held)
+        finally:
+            self._database.leave(held)
+
+    async def close(self) -> None: ...
+
+
+class _Transaction:
+    """`async with` for one transaction, and all that may happen to its commit."""
+
+    __slots__ = ("_database", "_now", "_tx")
+
+    def __init__(self, database: SimulatedDatabase, now: float) -> None:
+        self._database = database
+        self._now = now
+
+    async def __aenter__(self) -> _Tx:
+        held = await self._database.enter()
+        self._database.begin()
+        held.writes = True
+        self._tx = _Tx(self._database.connection, self._now, held)
+        return self._tx
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tx = self._tx
+        if error is None and not tx.told:
+            await self._commit(tx)
+            return
+        self._undo(tx)
+        if error is None:
+            raise untold(tx)
+
+    async def _commit(self, tx: _Tx) -> None:
+        """Before and after it, others get their turn: a process may end on either side."""
+        database = self._database
+        try:
+            await asyncio.sleep(0)
+            tx.held.check()
+        except BaseException:
+            self._undo(tx)
+            raise
+        if (error := self._refused(database.chances)) is not None:
+            database.told("commit refused", database.name)
+            self._undo(tx)
+            raise error
+        if database.chances.fires("commit lost before"):
+            database.told("commit lost", database.name)
+            self._undo(tx)
+            raise CommitUnknown(f"{database.name}: the connection was lost during the commit")
+        database.keep()
+        tx.held.writes = False
+        database.told("committed", database.name)
+        await self._committed(tx)
+
+    async def _committed(self, tx: _Tx) -> None:
+        database = self._database
+        try:
+            await asyncio.sleep(0)
+            if tx.held.gone or database.chances.fires("commit lost after"):
+                database.told("commit unheard", database.name)
+                raise CommitUnknown(f"{database.name}: the connection was lost during the commit")
+            for action in tx.actions:
+                action()
+        finally:
+            database.leave(tx.held)
+
+    def _undo(self, tx: _Tx) -> None:
+        if not tx.held.gone:
+            self._database.undo()
+            self._database.leave(tx.held)
+
+    def _refused(self, chances: Chances) -> Exception | None:
+        if not chances.fires("commit refused"):
+            return None
+        made: list[Any] = [
+            lambda: TryTransactionAgain("given up for another transaction's sake"),
+            lambda: apsw.FullError("the disk is full"),
+            lambda: Unavailable("the connection was lost"),
+        ]
+        return made[int(chances.of("commit refused").random() * len(made))]()  # type: ignore[no-any-return]
+
+
+def _new(name: str, migrations: Sequence[Migration]) -> apsw.Connection:
+    connection = apsw.Connection(":memory:", statementcachesize=500)
+    connection.execute("pragma foreign_keys = on")
+    schema.migrate(connection, name, migrations)
+    return connection

@@ -1,0 +1,120 @@
+"""A process of a simulated world: what it runs ends with it, and a restart makes it anew from what is durable."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from enum import Enum
+from random import Random
+from typing import Any, TypeVar
+
+from amends.adapters.asyncio_runtime import AsyncioTask
+from amends.ids import UuidV7
+from amends.testing.loop import PROCESS, Call, SimulatedLoop
+
+T = TypeVar("T")
+
+
+class Life(Enum):
+    RUNNING = "running"
+    FROZEN = "frozen"
+    DEAD = "dead"
+
+
+class Process:
+    """One life of a process; the next one is another object. `fall` is called when a crash that was set comes.
+
+    What it does runs in its own context: the loop knows by that whose turn it is.
+    """
+
+    def __init__(self, name: str, loop: SimulatedLoop, random: Random, skew_s: float = 0.0) -> None:
+        self.name = name
+        self.life = Life.RUNNING
+        self.runtime = SimulatedRuntime(self, loop, random, skew_s)
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.fall: Callable[[], None] = lambda: None
+        self._loop = loop
+        self._kept: list[Call] = []
+        self._left: int | None = None
+        self._context = copy_context()
+        self._context.run(PROCESS.set, self)
+
+    def admits(self, call: Call) -> bool:
+        if self.life is Life.RUNNING and self._left is None:
+            return True
+        if self.life is Life.FROZEN:
+            self._kept.append(call)
+        return self.life is Life.RUNNING and self._counts_down()
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str = "") -> "asyncio.Task[T]":
+        task = self._loop.create_task(work, name=name or self.name, context=self._context.copy())
+        self.tasks.append(task)
+        return task
+
+    def call(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Later, if it lives then; when it is frozen, as soon as it wakes."""
+        self._loop.call_later(delay_s, action, context=self._context)
+
+    def crash_in(self, turns: int | None) -> None:
+        """It ends before its own `turns`th turn from now, wherever that is; None: no more."""
+        self._left = turns
+
+    def freeze(self) -> None:
+        self.life = Life.FROZEN
+
+    def wake(self) -> None:
+        if self.life is Life.FROZEN:
+            self.life = Life.RUNNING
+            kept, self._kept = self._kept, []
+            self._loop.resume(kept)
+
+    def end(self) -> None:
+        """It does nothing any more, not even clean up."""
+        self.life = Life.DEAD
+        self._kept.clear()
+
+    def bury(self) -> None:
+        """When the world is over: everything that hangs is let go of."""
+        self.life, self._left = Life.RUNNING, None
+        for task in self.tasks:
+            task.cancel()
+
+    def _counts_down(self) -> bool:
+        assert self._left is not None
+        self._left -= 1
+        if self._left >= 0:
+            return True
+        self.fall()
+        return False
+
+
+class SimulatedRuntime:
+    """A `Runtime`: virtual time, chance by seed. `skew_s` is how far its clock is off; sleep does not follow the clock.
+
+    `grain_s` is the shortest sleep: a timer may always be late, and a world at rest is settled faster by that.
+    """
+
+    def __init__(self, process: Process, loop: SimulatedLoop, random: Random, skew_s: float) -> None:
+        self.skew_s = skew_s
+        self.grain_s = 0.0
+        self.roll = random.random
+        self.new_id = UuidV7(self.now, random)
+        self._process = process
+        self._loop = loop
+
+    def now(self) -> float:
+        return self._loop.time() + self.skew_s
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(seconds, self.grain_s) if seconds > 0 else 0)
+
+    async def within(self, seconds: float, work: Awaitable[T]) -> T | None:
+        try:
+            return await asyncio.wait_for(work, seconds)
+        except TimeoutError:
+            return None
+
+    def signal(self) -> asyncio.Event:
+        return asyncio.Event()
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> AsyncioTask:
+        return AsyncioTask(self._process.spawn(work, name))

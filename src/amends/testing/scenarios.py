@@ -1,0 +1,325 @@
+"""One saga, its participants, and a world around them: run, healed, settled, judged."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from amends.audit import Check
+from amends.coordinator import Begin
+from amends.errors import AmendsError
+from amends.faults import Faults
+from amends.hops import Handled, Moved
+from amends.messages import Envelope, Operation, Outcome, SagaId
+from amends.pages import BarrierKey, Instance
+from amends.participant import Handler, Participant
+from amends.saga import Saga
+from amends.schema import Migration
+from amends.service import Service
+from amends.signals import Field, Signals
+from amends.state import ENDED, Phase
+from amends.testing.chances import HIGHEST, Chances, Fault
+from amends.testing.histories import Record
+from amends.testing.loop import NothingLeft, TooLong
+from amends.testing.processes import Life, Process
+from amends.testing.worlds import World, storage_of
+
+COORDINATOR = "sagas"
+_OPEN_S = 4.0
+_TROUBLED_S = 8.0
+_ASKING_S = 10.0
+_LONGEST_S = 1200.0
+_GRAIN_S = 1.0
+_DONE = {Phase.DONE, Phase.RESOLVED}
+
+
+class Violation(NamedTuple):
+    """What does not hold, and the figures, ids or states that show it."""
+
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a seed runs: `sagas` of a definition, with inputs that `inputs` makes from chance.
+
+    `participants` are those that its commands name; a participant's migrations go by its name. `invariants` look at the
+    databases when everything has ended: `sagas` is the coordinator's, the others are named like their participants.
+    Whatever a handler touches outside its transaction has to be made anew by the function that makes the scenario.
+    """
+
+    saga: Saga[Any]
+    participants: Sequence[Participant]
+    inputs: Callable[[Random], msgspec.Struct]
+    migrations: Mapping[str, Sequence[Migration]] = field(default_factory=dict)
+    invariants: Sequence[Check] = ()
+    sagas: int = 20
+    faults: Mapping[str, float] = field(default_factory=lambda: HIGHEST)
+
+
+class Outcomes(NamedTuple):
+    """What a seed came to."""
+
+    seed: int
+    violations: list[Violation]
+    record: Record
+    happened: Sequence[Fault]
+    ended: Mapping[str, int]
+
+
+def play(
+    scenario: Scenario,
+    seed: int,
+    *,
+    rates: Mapping[str, float] | None = None,
+    without: Collection[Fault] = (),
+    sagas: int | None = None,
+) -> Outcomes:
+    """Runs one seed from beginning to end."""
+    run = _Run(scenario, seed, rates, without, scenario.sagas if sagas is None else sagas)
+    try:
+        run.go()
+        return run.outcomes()
+    finally:
+        run.world.close()
+
+
+class _Run:
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        rates: Mapping[str, float] | None,
+        without: Collection[Fault],
+        sagas: int,
+    ) -> None:
+        shape = Random(f"{seed} scenario")
+        copies, shards = shape.choice([(1, 1), (1, 1), (2, 2), (2, 5)])
+        self.scenario = scenario
+        self.world = World(seed, rates, without, shards=shards, highest=scenario.faults)
+        self.world.hurry(shape.choice([0.0, 0.3, 1.0, 1.0, 1.0]))
+        self.violations: list[Violation] = []
+        self.acknowledged: list[SagaId] = []
+        self._services: dict[str, Service] = {}
+        self._inputs = Random(f"{seed} inputs")
+        self._sagas = sagas
+        self.world.database(COORDINATOR)
+        for participant in scenario.participants:
+            self.world.database(participant.name, scenario.migrations.get(participant.name, ()))
+            self.world.process(participant.name, self._boot_participant(participant))
+        names = [COORDINATOR, *(f"{COORDINATOR}-{number}" for number in range(2, copies + 1))]
+        self._coordinators = [self.world.process(name, self._boot_coordinator).name for name in names]
+
+    def go(self) -> None:
+        try:
+            self.world.run(self._story())
+        except (NothingLeft, TooLong, TimeoutError) as error:
+            self._violated("it comes to rest", f"{type(error).__name__}: {error}; {self._unrest()}")
+        for failure in self.world.failures():
+            self._violated("no task dies", failure)
+
+    def outcomes(self) -> Outcomes:
+        counts = self.world.databases[COORDINATOR].connection.execute(
+            "select status, count(*) from sagas group by status order by status"
+        )
+        chances = self.world.chances
+        return Outcomes(self.world.seed, self.violations, self.world.record, chances.faults, dict(counts))
+
+    async def _story(self) -> None:
+        await self._load()
+        await asyncio.sleep(_TROUBLED_S * self._inputs.random())
+        self.world.heal()
+        self.world.hurry(_GRAIN_S)
+        async with asyncio.timeout(_LONGEST_S):
+            while self._unrest():
+                await asyncio.sleep(_GRAIN_S)
+        self.world.tell("world", "settled")
+        await self._judge()
+
+    async def _load(self) -> None:
+        """Clients that come as they like, and are told, or not, that their saga has begun."""
+        async with asyncio.timeout(_LONGEST_S):
+            clients = []
+            for number in range(self._sagas):
+                at, input = self._inputs.random() * _OPEN_S, self.scenario.inputs(self._inputs)
+                clients.append(asyncio.get_running_loop().create_task(self._client(number, at, input)))
+            await asyncio.wait(clients)
+
+    async def _client(self, number: int, at: float, input: msgspec.Struct) -> None:
+        await asyncio.sleep(at)
+        for attempt in range(50):
+            process = self.world.processes[self._coordinators[(number + attempt) % len(self._coordinators)]]
+            if process.life is Life.RUNNING and process.name in self._services:
+                task = process.spawn(self._start(self._services[process.name], input))
+                await asyncio.wait([task], timeout=_ASKING_S)
+                if task.done() and not task.cancelled() and task.exception() is None and (id := task.result()):
+                    self.acknowledged.append(id)
+                    self.world.tell("client", "acknowledged", saga=id)
+                    return
+            await asyncio.sleep(1.0)
+
+    async def _start(self, service: Service, input: msgspec.Struct) -> SagaId | None:
+        coordinator = service.coordinator
+        assert coordinator is not None
+        try:
+            id = coordinator.new_id()
+            async with service.storage.transaction(service.runtime.now()) as tx:
+                await coordinator.start(tx, self.scenario.saga, [Begin(id, input)])
+        except AmendsError:
+            return None
+        except Exception:  # noqa: BLE001 a database's own: the client is told that it did not work
+            return None
+        return id
+
+    def _boot_participant(self, participant: Participant) -> Callable[[Process], Any]:
+        async def boot(process: Process) -> None:
+            tried = _failing(participant, self.world.chances)
+            faults = _Refusing(process, [self.scenario.saga], self.world.chances)
+            await self._serve(process, participant.name, participant=tried, faults=faults)
+
+        return boot
+
+    async def _boot_coordinator(self, process: Process) -> None:
+        await self._serve(process, COORDINATOR, definitions=[self.scenario.saga])
+
+    async def _serve(self, process: Process, database: str, **parts: Any) -> None:
+        signals, way = Signals(), self.world.network.way_of(process)
+        signals.listen(_Heard(self.world, process.name))
+        signals.observe(_Observed(self.world, process.name))
+        service = Service(storage_of(self.world, database), way, process.runtime, signals, **parts)
+        self._services.pop(process.name, None)
+        await service.start()
+        self._services[process.name] = service
+
+    def _unrest(self) -> str:
+        """What has not come to its end yet."""
+        left = []
+        for name, database in self.world.databases.items():
+            for what, sql in _LEFT.items():
+                count = database.connection.execute(sql).fetchall()[0][0]
+                if count:
+                    left.append(f"{name}: {count} {what}")
+        return ", ".join(left)
+
+    async def _judge(self) -> None:
+        async with AsyncExitStack() as stack:
+            storages = {name: storage_of(self.world, name) for name in self.world.databases}
+            readers = {name: await stack.enter_async_context(each.reading()) for name, each in storages.items()}
+            sagas = await storages[COORDINATOR].sagas.load(readers[COORDINATOR], self._ids())
+            done: set[BarrierKey] = set()
+            for participant in self.scenario.participants:
+                rows = await storages[participant.name].inbox.known(readers[participant.name], sorted(sagas))
+                done |= {key for key, row in rows.items() if row.outcome is Outcome.DONE}
+            self._judge_sagas(sagas, done)
+            for check in self.scenario.invariants:
+                for finding in await check(readers):
+                    if not finding.holds:
+                        self._violated(finding.name, finding.detail or str(dict(finding.figures)))
+
+    def _judge_sagas(self, sagas: Mapping[SagaId, Instance], done: Collection[BarrierKey]) -> None:
+        for id in sorted(set(self.acknowledged) - set(sagas)):
+            self._violated("what was acknowledged is there", id)
+        for id, instance in sorted(sagas.items()):
+            if instance.state.status not in ENDED:
+                self._violated("every saga ends", f"{id} is {instance.state.status}: {_last(instance)}")
+            else:
+                self._judge_steps(id, instance, done)
+
+    def _judge_steps(self, id: SagaId, instance: Instance, done: Collection[BarrierKey]) -> None:
+        """All forward, or all undone: what the participants have done is what the saga says."""
+        for step, state in zip(self.scenario.saga.steps, instance.state.steps, strict=True):
+            acted = BarrierKey(id, step.name, Operation.ACTION) in done
+            undone = BarrierKey(id, step.name, Operation.COMPENSATION) in done
+            if state.phase in _DONE and (undone or not (acted or step.ask is None)):
+                self._violated("done is done", f"{id} {step.name}: acted {acted}, undone {undone}")
+            if instance.state.backward and acted and not undone and state.phase is not Phase.FAILED:
+                self._violated("turned back is undone", f"{id} {step.name} is {state.phase}: {_last(instance)}")
+
+    def _ids(self) -> list[SagaId]:
+        rows = self.world.databases[COORDINATOR].connection.execute("select id from sagas order by id")
+        return [SagaId(id) for (id,) in rows]
+
+    def _violated(self, what: str, detail: str) -> None:
+        self.violations.append(Violation(what, detail))
+        self.world.tell("world", "violated", f"{what}: {detail}")
+
+
+_LEFT = {
+    "sagas in flight": "select count(*) from sagas where wake_at is not null",
+    "messages in the outbox": "select count(*) from outbox",
+    "messages set aside": "select count(*) from parked where retry_at is not null",
+}
+
+
+class _Refusing(Faults):
+    """Refuses by chance what may be refused."""
+
+    def __init__(self, process: Process, definitions: Sequence[Saga[Any]], chances: Chances) -> None:
+        super().__init__(process.runtime, definitions)
+        self._chances = chances
+
+    def refuses(self, envelope: Envelope) -> bool:
+        may = envelope.operation is Operation.ACTION and envelope.step in self._refusable
+        return may and self._chances.fires("participant refuses")
+
+
+class _Heard:
+    """Notes what a service says of itself when something is wrong."""
+
+    def __init__(self, world: World, who: str) -> None:
+        self._world = world
+        self._who = who
+
+    def __call__(self, name: str, fields: dict[str, Field]) -> None:
+        if name not in ("sagas.moved", "hop.done"):
+            saga = str(fields.get("saga", ""))
+            told = ", ".join(f"{key} {value}" for key, value in fields.items() if key not in ("saga", "traceparent"))
+            self._world.tell(self._who, name, told, saga)
+
+
+class _Observed:
+    """Notes each move of a saga, and each answer of a participant."""
+
+    def __init__(self, world: World, who: str) -> None:
+        self._world = world
+        self._who = who
+
+    def moved(self, hop: Moved) -> None:
+        for id, change in hop.changes.items():
+            self._world.tell(self._who, "moved", _last(change.after), id)
+
+    def handled(self, hop: Handled) -> None:
+        for reply in hop.replies:
+            done = f"{reply.step} {reply.operation}: {reply.outcome}"
+            self._world.tell(self._who, "answered", done, reply.saga)
+
+
+def _failing(participant: Participant, chances: Chances) -> Participant:
+    """The same participant, whose handlers fail now and then, before or after their work."""
+    tried = participant.copy()
+    for name, handler in participant._handlers.items():
+        tried._handlers[name] = handler._replace(function=_now_and_then(handler, chances))
+    return tried
+
+
+def _now_and_then(handler: Handler, chances: Chances) -> Callable[..., Any]:
+    async def tried(*arguments: Any) -> Any:
+        early = chances.of("participant fails").random() < 0.5
+        if early and chances.fires("participant fails"):
+            raise RuntimeError("failed before its work, by chance")
+        answer = await handler.function(*arguments)
+        if not early and chances.fires("participant fails"):
+            raise RuntimeError("failed after its work, by chance")
+        return answer
+
+    return tried
+
+
+def _last(instance: Instance) -> str:
+    phases = ", ".join(step.phase.value for step in instance.state.steps)
+    return f"{instance.state.status.value} [{phases}]"
