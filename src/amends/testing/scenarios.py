@@ -1,21 +1,24 @@
 """One saga, its participants, and a world around them: run, healed, settled, judged."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
 
 from amends.audit import Check
+from amends.connections import Tx
 from amends.coordinator import Begin
 from amends.errors import AmendsError
 from amends.faults import Faults
 from amends.hops import Handled, Moved
+from amends.idempotency import IdempotencyKeys, fingerprint
 from amends.messages import Envelope, Operation, Outcome, SagaId
-from amends.pages import BarrierKey, Instance
+from amends.pages import BarrierKey, Instance, KeyScope, StoredAnswer
 from amends.participant import Handler, Participant
 from amends.saga import Saga
 from amends.schema import Migration
@@ -50,7 +53,8 @@ class Scenario:
 
     `participants` are those that its commands name; a participant's migrations go by its name. `invariants` look at the
     databases when everything has ended: `sagas` is the coordinator's, the others are named like their participants.
-    Whatever a handler touches outside its transaction has to be made anew by the function that makes the scenario.
+    `chores` are what a participant's process does beside its hops, every tick, given its service. Whatever a handler
+    touches outside its transaction has to be made anew by the function that makes the scenario.
     """
 
     saga: Saga[Any]
@@ -60,6 +64,7 @@ class Scenario:
     invariants: Sequence[Check] = ()
     sagas: int = 20
     faults: Mapping[str, float] = field(default_factory=lambda: HIGHEST)
+    chores: Mapping[str, Callable[[Service], Awaitable[object]]] = field(default_factory=dict)
 
 
 class Outcomes(NamedTuple):
@@ -155,7 +160,7 @@ class _Run:
         for attempt in range(50):
             process = self.world.processes[self._coordinators[(number + attempt) % len(self._coordinators)]]
             if process.life is Life.RUNNING and process.name in self._services:
-                task = process.spawn(self._start(self._services[process.name], input))
+                task = process.spawn(self._start(self._services[process.name], number, input))
                 await asyncio.wait([task], timeout=_ASKING_S)
                 if task.done() and not task.cancelled() and task.exception() is None and (id := task.result()):
                     self.acknowledged.append(id)
@@ -163,17 +168,26 @@ class _Run:
                     return
             await asyncio.sleep(1.0)
 
-    async def _start(self, service: Service, input: msgspec.Struct) -> SagaId | None:
-        coordinator = service.coordinator
-        assert coordinator is not None
+    async def _start(self, service: Service, number: int, input: msgspec.Struct) -> SagaId | None:
         try:
-            id = coordinator.new_id()
             async with service.storage.transaction(service.runtime.now()) as tx:
-                await coordinator.start(tx, self.scenario.saga, [Begin(id, input)])
+                return await self._start_once(tx, service, number, input)
         except AmendsError:
             return None
         except Exception:  # noqa: BLE001 a database's own: the client is told that it did not work
             return None
+
+    async def _start_once(self, tx: Tx, service: Service, number: int, input: msgspec.Struct) -> SagaId:
+        """A client that asks again has the same key, and so the same saga."""
+        coordinator, keys = service.coordinator, IdempotencyKeys(service.storage)
+        assert coordinator is not None
+        scope = KeyScope("client", "start", self.scenario.saga.name, str(number))
+        wanted = fingerprint(msgspec.json.encode(input))
+        if (known := await keys.first(tx, scope, wanted)) is not None:
+            return SagaId(known.body.decode())
+        id = coordinator.new_id()
+        await coordinator.start(tx, self.scenario.saga, [Begin(id, input)])
+        await keys.store(tx, [(scope, StoredAnswer(wanted, 202, b"", id.encode(), 0.0))])
         return id
 
     def _boot_participant(self, participant: Participant) -> Callable[[Process], Any]:
@@ -191,10 +205,15 @@ class _Run:
         signals, way = Signals(), self.world.network.way_of(process)
         signals.listen(_Heard(self.world, process.name))
         signals.observe(_Observed(self.world, process.name))
-        service = Service(storage_of(self.world, database), way, process.runtime, signals, **parts)
+        chores = [partial(self._chore, process.name)] if process.name in self.scenario.chores else []
+        service = Service(storage_of(self.world, database), way, process.runtime, signals, chores=chores, **parts)
         self._services.pop(process.name, None)
         await service.start()
         self._services[process.name] = service
+
+    async def _chore(self, name: str) -> None:
+        if name in self._services:
+            await self.scenario.chores[name](self._services[name])
 
     def _unrest(self) -> str:
         """What has not come to its end yet."""
@@ -224,6 +243,8 @@ class _Run:
     def _judge_sagas(self, sagas: Mapping[SagaId, Instance], done: Collection[BarrierKey]) -> None:
         for id in sorted(set(self.acknowledged) - set(sagas)):
             self._violated("what was acknowledged is there", id)
+        if len(sagas) > self._sagas:
+            self._violated("one request, one saga", f"{len(sagas)} sagas of {self._sagas} requests")
         for id, instance in sorted(sagas.items()):
             if instance.state.status not in ENDED:
                 self._violated("every saga ends", f"{id} is {instance.state.status}: {_last(instance)}")
