@@ -5,7 +5,7 @@ key wait behind it there, so that nothing overtakes it and everything else moves
 *parked*, with its error, until a person retries or drops it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -59,6 +59,7 @@ class Worker:
         self._shard_of = shard_of
         self._shards: set[int] = set()
         self._waiting: dict[str, list[Parked]] = {}
+        self._kept = 0
         self._load_at = 0.0
         self._stopping = False
         self._task: Task | None = None
@@ -143,12 +144,30 @@ class Worker:
 
         A message counts for the worker that reads the shard of its key.
         """
+        kept, rows = self._kept, await self._read()
+        while kept != self._kept:  # what was set aside meanwhile may be missing in what was read
+            kept, rows = self._kept, await self._read()
+        self._waiting = {}
+        self._wait([row for row in rows if self._is_mine(row.envelope)])
         self._load_at = self._runtime.now() + _LOAD_EVERY_S
-        self._waiting.clear()
+
+    async def _read(self) -> list[Parked]:
         async with self._storage.reading() as reader:
-            for row in await self._storage.parking.all(reader, limit=10_000):
-                if row.envelope.to == self._address and self._shard_of(row.envelope.key) in self._shards:
-                    self._waiting.setdefault(row.envelope.key, []).append(row)
+            return await self._storage.parking.all(reader, limit=10_000)
+
+    def _is_mine(self, envelope: Envelope) -> bool:
+        return envelope.to == self._address and self._shard_of(envelope.key) in self._shards
+
+    def _wait(self, rows: Sequence[Parked]) -> None:
+        known = self._waiting_ids(row.envelope for row in rows)
+        for row in rows:
+            if row.envelope.id not in known:
+                self._waiting.setdefault(row.envelope.key, []).append(row)
+
+    def _waiting_ids(self, envelopes: Iterable[Envelope]) -> set[str]:
+        """The ids of all that wait behind the keys of these."""
+        keys = {each.key for each in envelopes}
+        return {row.envelope.id for key in keys for row in self._waiting.get(key, ())}
 
     async def unpark(self, ids: Sequence[str]) -> None:
         """A person has parked messages tried again at once."""
@@ -168,18 +187,21 @@ class Worker:
             return False
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self._storage.parking.remove(tx, [row.envelope.id])
-        self._drop_head(row.envelope.key)
+        self._drop(row)
         return True
 
-    def _drop_head(self, key: str) -> None:
-        rows = self._waiting[key]
-        rows.pop(0)
-        if not rows:
-            del self._waiting[key]
+    def _drop(self, row: Parked) -> None:
+        """The table may have been read again meanwhile."""
+        self._kept += 1
+        key, id = row.envelope.key, row.envelope.id
+        left = [each for each in self._waiting.pop(key, []) if each.envelope.id != id]
+        if left:
+            self._waiting[key] = left
 
     async def _count(self, row: Parked, error: Exception) -> None:
         counted = self._next_try(row._replace(error=_named(error), attempts=row.attempts + 1), error)
-        self._waiting[row.envelope.key][0] = counted
+        rows = self._waiting.get(row.envelope.key, [])
+        rows[:] = [counted if each.envelope.id == row.envelope.id else each for each in rows]
         async with self._storage.transaction(self._runtime.now()) as tx:
             await self._storage.parking.update(tx, counted)
         self._tell(counted)
@@ -205,7 +227,7 @@ class Worker:
 
     async def _defer_behind(self, held: Sequence[Envelope]) -> None:
         now = self._runtime.now()
-        known = {row.envelope.id for each in held for row in self._waiting[each.key]}
+        known = self._waiting_ids(held)
         fresh = [each for each in held if each.id not in known]
         await self._keep([Parked(each, "waits behind its key", 0, None, now) for each in fresh])
 
@@ -213,8 +235,8 @@ class Worker:
         if rows:
             async with self._storage.transaction(self._runtime.now()) as tx:
                 await self._storage.parking.insert(tx, rows)
-            for row in rows:
-                self._waiting.setdefault(row.envelope.key, []).append(row)
+            self._kept += 1
+            self._wait(rows)
 
     def _next_try(self, row: Parked, error: Exception) -> Parked:
         """Classifies: what can never be right, or has spent its budget, is parked; else tried after a pause.

@@ -1,6 +1,7 @@
 """A message that fails is set aside with its key; everything else moves on."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
+from amends.connections import Reader
 from amends.errors import Conflict, Fenced, TryAgain, TryTransactionAgain, Unavailable, UnknownMessage
 from amends.messages import Envelope, Kind, MessageId, SagaId
 from amends.pages import Parked
@@ -301,3 +303,52 @@ async def test_parked_message_that_a_person_drops_lets_its_key_go_on(bench: Benc
         await bench.storage.parking.remove(tx, ["m"])
     await bench.pass_time(2)
     assert bench.done == ["n"]
+
+
+async def test_deferred_message_outlives_a_database_that_can_not_be_read_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.broken["m1"] = RuntimeError("not now")
+    await bench.bring(message("m1", "k"))
+    reading = bench.storage.reading
+
+    def away() -> object:
+        monkeypatch.setattr(bench.storage, "reading", reading)
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(bench.storage, "reading", away)
+    await bench.runtime.advance(2.0)
+    with pytest.raises(Unavailable):
+        await bench.worker.retry_due()
+    bench.broken.clear()
+    await bench.pass_time(20.0, 1.0)
+    assert bench.done == ["m1"]
+    assert await bench.parked() == []
+
+
+async def test_nothing_overtakes_a_deferred_message_while_the_table_is_read_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.broken["m1"] = RuntimeError("not now")
+    await bench.bring(message("m1", "k"))
+    go_on = bench.runtime.signal()
+    reading = bench.storage.reading
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[Reader]:
+        async with reading() as reader:
+            await go_on.wait()
+            yield reader
+
+    monkeypatch.setattr(bench.storage, "reading", slow)
+    await bench.runtime.advance(2.0)
+    looking = bench.runtime.spawn(bench.worker.retry_due(), "chore")
+    await bench.bring(message("m2", "k"))
+    bench.broken.clear()
+    go_on.set()
+    await bench.runtime.settle()
+    await looking.join()
+    monkeypatch.setattr(bench.storage, "reading", reading)
+    await bench.pass_time(20.0, 1.0)
+    assert bench.done == ["m1", "m2"]
+    assert await bench.parked() == []
