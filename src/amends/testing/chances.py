@@ -24,8 +24,9 @@ HIGHEST: Mapping[str, float] = {
     "freeze": 0.5,
     "clock jump": 0.5,
     "cut off": 0.5,
+    "message overtakes": 1.0,
 }
-"""The highest rate of each kind: a share of the occasions, or, of the last four, how many a second in all."""
+"""The highest rate of each kind: a share of the occasions; of crash, freeze, jump and cut, how many a second in all."""
 
 
 class Fault(NamedTuple):

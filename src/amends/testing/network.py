@@ -10,7 +10,7 @@ it learns of that when it wakes.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -22,6 +22,7 @@ from amends.testing.processes import Life, Process
 
 SESSION_S = 5.0
 _NEAR_S = 0.01
+_APART_S = 1e-5
 _LATE_S = 20.0
 _AGAIN_S = 1.0
 
@@ -80,6 +81,7 @@ class Way:
     def __init__(self, network: Network, process: Process) -> None:
         self._network = network
         self._process = process
+        self._last_at: dict[tuple[str, str], float] = {}
 
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
         for envelope in envelopes:
@@ -97,7 +99,7 @@ class Way:
         if self._process.name in network.cut_off or chances.fires("message lost"):
             network.told("lost", envelope)
             return
-        delay_s = self._delay_s()
+        delay_s = self._behind(envelope, self._delay_s())
         network.loop.outside(delay_s, network.arrive, envelope)
         if not chances.fires("receipt lost"):
             self._process.call(delay_s + self._near_s(), lambda: taken([envelope.id]))
@@ -106,9 +108,19 @@ class Way:
             network.loop.outside(self._delay_s(), network.arrive, envelope)
 
     def _delay_s(self) -> float:
+        """What comes later overtakes one that is late."""
         chances = self._network.chances
         late = chances.fires("message late")
         return self._near_s() + (chances.of("message late").random() * _LATE_S if late else 0.0)
+
+    def _behind(self, envelope: Envelope, delay_s: float) -> float:
+        """Messages of a key keep their order, unless one overtakes, or is late."""
+        if delay_s > _NEAR_S or self._network.chances.fires("message overtakes"):
+            return delay_s
+        way, now = (envelope.to, envelope.key), self._network.loop.time()
+        at = max(now + delay_s, self._last_at.get(way, 0.0) + _APART_S)
+        self._last_at[way] = at
+        return at - now
 
     def _near_s(self) -> float:
         return self._network.chances.of("way").random() * _NEAR_S
@@ -184,7 +196,7 @@ class Reading:
         self._assigned: set[int] = set()
         self._given: deque[list[Kept]] = deque()
         self._owner: ShardOwner | None = None
-        self._telling = asyncio.Lock()
+        self._telling: asyncio.Task[None] | None = None
         self._closed = False
 
     async def open(self, owner: ShardOwner) -> None:
@@ -221,9 +233,9 @@ class Reading:
         self.open_shards -= lost
         if lost:
             self._give_back(lost)
-            self.process.spawn(self._lose(sorted(lost)))
+            self._tell(self._lose, sorted(lost))
         if gained:
-            self.process.spawn(self._gain(sorted(gained)))
+            self._tell(self._gain, sorted(gained))
 
     def expel(self) -> None:
         """The broker counts on it no more; it does not know."""
@@ -231,7 +243,11 @@ class Reading:
         self._assigned, self.open_shards = set(), set()
 
     def come_back(self) -> None:
-        self.process.spawn(self._lose(list(range(self._mailbox.network.shards))))
+        self._tell(self._lose, list(range(self._mailbox.network.shards)))
+
+    def _tell(self, telling: Callable[[list[int]], Awaitable[None]], shards: list[int]) -> None:
+        """The owner is told of one thing after the other, in the order in which they happened."""
+        self._telling = self.process.spawn(_after(self._telling, telling, shards))
 
     def _give_back(self, shards: set[int]) -> None:
         given = [kept for batch in self._given for kept in batch]
@@ -243,9 +259,8 @@ class Reading:
         """Tells the owner, again and again while they are this reader's."""
         while held := [shard for shard in shards if shard in self._assigned and shard not in self.open_shards]:
             try:
-                async with self._telling:
-                    assert self._owner is not None
-                    await self._owner.gained(held)
+                assert self._owner is not None
+                await self._owner.gained(held)
             except Exception:  # noqa: BLE001 whatever the owner lacks, it is told again
                 await asyncio.sleep(_AGAIN_S)
                 continue
@@ -256,9 +271,16 @@ class Reading:
     async def _lose(self, shards: list[int]) -> None:
         while True:
             try:
-                async with self._telling:
-                    assert self._owner is not None
-                    await self._owner.lost(shards)
+                assert self._owner is not None
+                await self._owner.lost(shards)
                 return
             except Exception:  # noqa: BLE001 an owner that can't be told now is told later
                 await asyncio.sleep(_AGAIN_S)
+
+
+async def _after(
+    before: "asyncio.Task[None] | None", telling: Callable[[list[int]], Awaitable[None]], shards: list[int]
+) -> None:
+    if before is not None:
+        await asyncio.wait([before])
+    await telling(shards)
