@@ -60,6 +60,7 @@ class Worker:
         self._shards: set[int] = set()
         self._waiting: dict[str, list[Parked]] = {}
         self._kept = 0
+        self._unsure = False
         self._load_at = 0.0
         self._stopping = False
         self._task: Task | None = None
@@ -132,7 +133,7 @@ class Worker:
     async def retry_due(self) -> None:
         """Gives deferred messages their next try; a key whose head succeeds goes on with the ones behind."""
         now = self._runtime.now()
-        if self._waiting and now >= self._load_at:
+        if (self._waiting or self._unsure) and now >= self._load_at:
             await self._load()
         for key in [key for key, rows in self._waiting.items() if _is_due(rows[0], now)]:
             while rows := self._waiting.get(key):
@@ -147,7 +148,7 @@ class Worker:
         kept, rows = self._kept, await self._read()
         while kept != self._kept:  # what was set aside meanwhile may be missing in what was read
             kept, rows = self._kept, await self._read()
-        self._waiting = {}
+        self._waiting, self._unsure = {}, False
         self._wait([row for row in rows if self._is_mine(row.envelope)])
         self._load_at = self._runtime.now() + _LOAD_EVERY_S
 
@@ -233,8 +234,10 @@ class Worker:
 
     async def _keep(self, rows: Sequence[Parked]) -> None:
         if rows:
+            self._unsure = True
             async with self._storage.transaction(self._runtime.now()) as tx:
                 await self._storage.parking.insert(tx, rows)
+            self._unsure = False
             self._kept += 1
             self._wait(rows)
 

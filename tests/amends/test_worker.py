@@ -9,8 +9,8 @@ import pytest
 
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
-from amends.connections import Reader
-from amends.errors import Conflict, Fenced, TryAgain, TryTransactionAgain, Unavailable, UnknownMessage
+from amends.connections import Reader, Tx
+from amends.errors import CommitUnknown, Conflict, Fenced, TryAgain, TryTransactionAgain, Unavailable, UnknownMessage
 from amends.messages import Envelope, Kind, MessageId, SagaId
 from amends.pages import Parked
 from amends.signals import Field, Signals
@@ -352,3 +352,25 @@ async def test_nothing_overtakes_a_deferred_message_while_the_table_is_read_agai
     await bench.pass_time(20.0, 1.0)
     assert bench.done == ["m1", "m2"]
     assert await bench.parked() == []
+
+
+async def test_message_that_was_set_aside_unheard_does_not_stay_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction is committed, nobody hears of that; the next try of its batch works."""
+    transaction = bench.storage.transaction
+
+    @asynccontextmanager
+    async def unheard(now: float) -> AsyncIterator[Tx]:
+        async with transaction(now) as tx:
+            yield tx
+        monkeypatch.setattr(bench.storage, "transaction", transaction)
+        bench.broken.clear()
+        raise CommitUnknown("the connection was lost during the commit")
+
+    bench.broken["m1"] = RuntimeError("not now")
+    monkeypatch.setattr(bench.storage, "transaction", unheard)
+    await bench.bring(message("m1", "k"))
+    await bench.pass_time(20.0, 1.0)
+    assert await bench.parked() == []
+    assert bench.done == ["m1", "m1"]
