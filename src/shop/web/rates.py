@@ -23,6 +23,8 @@ class Rates:
     def take(self, principal: str, now: float) -> float:
         """0.0 when the request may pass, else the seconds until the next one may; `now` is Unix time in seconds."""
         full_at = self._full_at.get(principal, now)
+        if full_at > now + self._depth:  # the clock was set back: a bucket is never more than empty
+            full_at = self._full_at[principal] = now + self._depth
         after = (full_at if full_at > now else now) + self._interval
         late = after - now - self._depth
         if late > 1e-9:
