@@ -1,0 +1,132 @@
+"""The whole embedded shop inside one seeded world: its own code, on databases, processes and a network that fail.
+
+    outcomes = play(7)
+    assert not outcomes.violations
+
+A run opens with some twenty orders by four users, with deposits, looks and cancellations, while faults of every kind
+happen by seed. Then the world heals, everything comes to its end, and what has to hold is looked at.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping
+from random import Random
+from typing import NamedTuple
+
+from amends.testing.chances import HIGHEST, Fault
+from amends.testing.histories import Record
+from amends.testing.loop import NothingLeft, TooLong
+from amends.testing.worlds import World
+from tests.simulation.shop_clients import Book, Clients
+from tests.simulation.shop_homes import APART, EMBEDDED, ON_NETWORK, Shape
+from tests.simulation.shop_load import load_of
+from tests.simulation.shop_oracles import Judge, Violation, unrest
+from tests.simulation.shop_sown import begin, sown
+
+ORDERS = 20
+HIGHEST_HERE: Mapping[str, float] = {
+    **HIGHEST,
+    "answer lost": 0.1,
+    "gateway slow": 0.3,
+    "gateway fails": 0.3,
+    "gateway answer lost": 0.3,
+}
+_SHAPES = (EMBEDDED, EMBEDDED, ON_NETWORK, APART)
+_GRAINS = (0.0, 0.5, 1.0, 1.0, 2.0, 2.0)
+_TROUBLED_S = 8.0
+_LONGEST_S = 1800.0
+_GRAIN_S = 2.0
+
+
+class Outcomes(NamedTuple):
+    """What a seed came to."""
+
+    seed: int
+    shape: str
+    violations: list[Violation]
+    record: Record
+    faults: Counter[str]
+    ended: Mapping[str, int]
+    mended: int
+    turns: int
+
+
+def play(
+    seed: int,
+    *,
+    rates: Mapping[str, float] | None = None,
+    without: Collection[Fault] = (),
+    orders: int = ORDERS,
+    shape: Shape | None = None,
+) -> Outcomes:
+    """Runs one seed from beginning to end."""
+    run = _Run(seed, rates, without, orders, shape)
+    try:
+        run.go()
+        return run.outcomes()
+    finally:
+        run.world.close()
+
+
+class _Run:
+    def __init__(
+        self,
+        seed: int,
+        rates: Mapping[str, float] | None,
+        without: Collection[Fault],
+        orders: int,
+        shape: Shape | None,
+    ) -> None:
+        databases, chance = sown(), Random(f"{seed} shop")
+        self.shape = chance.choice(_SHAPES) if shape is None else shape
+        self.world = World(seed, rates, without, shards=chance.choice((1, 3)), highest=HIGHEST_HERE)
+        self.world.hurry(chance.choice(_GRAINS))
+        self.troubled_s = _TROUBLED_S * chance.random()
+        self.line = begin(self.world, self.shape, databases)
+        self.book = Book()
+        self.load = load_of(seed, orders)
+        self.clients = Clients(self.line, self.load, self.book)
+        self.judge = Judge(self.world, self.book, self.load)
+
+    def go(self) -> None:
+        try:
+            self.world.run(self._story())
+        except (NothingLeft, TooLong, TimeoutError) as error:
+            self.judge.violated("it comes to rest", f"{type(error).__name__}: {error}; {unrest(self.world)}")
+        for failure in self.world.failures():
+            self.judge.violated("no task dies", failure)
+
+    def outcomes(self) -> Outcomes:
+        world = self.world
+        counts = world.databases["orders"].connection.execute(
+            "select status, count(*) from orders group by status order by status"
+        )
+        return Outcomes(
+            world.seed,
+            self.shape.name,
+            self.judge.violations,
+            world.record,
+            world.chances.happened,
+            dict(counts),
+            self.book.mended,
+            world.loop.turns,
+        )
+
+    async def _story(self) -> None:
+        async with asyncio.timeout(_LONGEST_S):
+            clients = asyncio.get_running_loop().create_task(self.clients.run())
+            await asyncio.sleep(4.0 + self.troubled_s / 2)
+            await self.judge.look()
+            await asyncio.sleep(self.troubled_s / 2)
+            self.world.heal()
+            self.world.hurry(_GRAIN_S)
+            await clients
+            await self._settle()
+        self.world.tell("world", "settled")
+        await self.judge.end()
+
+    async def _settle(self) -> None:
+        """Whatever is stuck is mended by the operator, now that nothing fails any more."""
+        while unrest(self.world):
+            await self.clients.mend()
+            await asyncio.sleep(_GRAIN_S)
