@@ -21,8 +21,9 @@ _THREAD = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
 class Checkpoints:
     """Watches one writer's log."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vfs: str | None = None) -> None:
         self._path = path
+        self._vfs = vfs
         self._pages = 0
         self._running: asyncio.Future[None] | None = None
 
@@ -39,7 +40,7 @@ class Checkpoints:
             self._pages = 0
         elif self._running is None or self._running.done():
             self._pages = 0
-            self._running = asyncio.get_running_loop().run_in_executor(_THREAD, _checkpoint, self._path)
+            self._running = asyncio.get_running_loop().run_in_executor(_THREAD, _checkpoint, self._path, self._vfs)
 
     async def settle(self) -> None:
         """Waits for the one under way."""
@@ -51,8 +52,8 @@ class Checkpoints:
         return apsw.SQLITE_OK
 
 
-def _checkpoint(path: Path) -> None:
-    connection = connect(path)
+def _checkpoint(path: Path, vfs: str | None) -> None:
+    connection = connect(path, vfs=vfs)
     try:
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
     finally:

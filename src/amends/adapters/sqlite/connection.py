@@ -21,9 +21,9 @@ _PRAGMAS = (
 )
 
 
-def connect(path: Path, *, busy_ms: int = 2000, readonly: bool = False) -> apsw.Connection:
+def connect(path: Path, *, busy_ms: int = 2000, readonly: bool = False, vfs: str | None = None) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(str(path), flags=flags)
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
     connection.set_busy_timeout(busy_ms)
     for pragma in _PRAGMAS[2:] if readonly else _PRAGMAS:
         connection.execute(pragma).fetchall()

@@ -26,7 +26,7 @@ from amends.schema import Migration
 class SqliteStorage:
     """A `Storage`. Durable: WAL with `synchronous=FULL`, every transaction `BEGIN IMMEDIATE`, commits in groups."""
 
-    def __init__(self, path: Path, migrations: Sequence[Migration] = ()) -> None:
+    def __init__(self, path: Path, migrations: Sequence[Migration] = (), vfs: str | None = None) -> None:
         self.name = path.stem
         self.path = path
         self.sagas: Sagas = SqliteSagas()
@@ -37,9 +37,10 @@ class SqliteStorage:
         self.keys: Keys = SqliteKeys()
         self.mends: Mends = SqliteMends()
         self._migrations = migrations
+        self._vfs = vfs
         self._connection: apsw.Connection | None = None
         self._readers: list[apsw.Connection] = []
-        self._checkpoints = Checkpoints(path)
+        self._checkpoints = Checkpoints(path, vfs)
         self._group = Group(self.writer, self._committed, self.distrust)
 
     async def migrate(self) -> list[str]:
@@ -50,7 +51,7 @@ class SqliteStorage:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[SqliteReader]:
-        connection = self._readers.pop() if self._readers else connect(self.path, readonly=True)
+        connection = self._readers.pop() if self._readers else connect(self.path, readonly=True, vfs=self._vfs)
         connection.execute("begin")
         try:
             yield SqliteReader(connection)
@@ -68,7 +69,7 @@ class SqliteStorage:
 
     def writer(self) -> apsw.Connection:
         if self._connection is None:
-            self._connection = connect(self.path)
+            self._connection = connect(self.path, vfs=self._vfs)
             self._checkpoints.watch(self._connection)
         return self._connection
 
