@@ -109,9 +109,9 @@ class Group:
             self._undo_all(error)
             return
         members, self._members = self._members, []
-        self._committed()
         for member in members:
             _tell(member)
+        self._committed()
 
     def _undo_all(self, error: apsw.Error) -> None:
         if isinstance(error, apsw.IOError | apsw.FullError):

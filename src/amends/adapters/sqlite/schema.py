@@ -28,7 +28,8 @@ def migrate(connection: apsw.Connection, database: str, own: Sequence[Migration]
         applied = _apply(connection, database, own)
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        if connection.in_transaction:  # the database itself rolls back what the disk has failed
+            connection.execute("rollback")
         raise
     return applied
 

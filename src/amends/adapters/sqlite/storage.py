@@ -44,7 +44,11 @@ class SqliteStorage:
         self._group = Group(self.writer, self._committed, self.distrust)
 
     async def migrate(self) -> list[str]:
-        return schema.migrate(self.writer(), self.name, self._migrations)
+        try:
+            return schema.migrate(self.writer(), self.name, self._migrations)
+        except (apsw.IOError, apsw.FullError):
+            self.distrust()
+            raise
 
     def transaction(self, now: float) -> "_Transaction":
         return _Transaction(self._group, now)
@@ -56,8 +60,7 @@ class SqliteStorage:
         try:
             yield SqliteReader(connection)
         finally:
-            connection.execute("rollback")
-            self._readers.append(connection)
+            self._take_back(connection)
 
     async def close(self) -> None:
         await self._group.settle()
@@ -81,7 +84,21 @@ class SqliteStorage:
                 connection.close(True)
 
     def _committed(self) -> None:
-        self._checkpoints.after_commit(self.writer())
+        """A checkpoint that fails takes nothing back: the log holds what was committed; the next one tries again."""
+        try:
+            self._checkpoints.after_commit(self.writer())
+        except apsw.BusyError:  # the one beside the event loop is at it
+            pass
+        except (apsw.IOError, apsw.FullError):
+            self.distrust()
+
+    def _take_back(self, reader: apsw.Connection) -> None:
+        """A reader whose snapshot the database has given up, because the disk failed it, is not used again."""
+        if reader.in_transaction:
+            reader.execute("rollback")
+            self._readers.append(reader)
+        else:
+            reader.close()
 
 
 class _Transaction:
