@@ -129,8 +129,13 @@ class Service:
             tracer=tracer,
         )
         self.operator = Operator(self.coordinator, self.storage, self.runtime)
-        self._chores += [self.coordinator.expire, self.operator.carry_out]
+        self._chores += [self._regain, self.coordinator.expire, self.operator.carry_out]
         self._add_worker(self.coordinator.hop, transport, address, 4 * MOST, self.coordinator)
+
+    async def _regain(self) -> None:
+        """Takes over again what another process has taken from this one by mistake."""
+        if self.coordinator and (missing := self.coordinator.shards.missing(self.runtime.now())):
+            await self.coordinator.gained(missing)
 
     def _add_worker(
         self, hop: Hop, transport: Transport, address: str, most: int, owner: ShardOwner | None, group: str = ""

@@ -16,6 +16,7 @@ from amends.pages import Instance, Leases
 from amends.state import ENDED
 
 _TRIES = 10_000
+_MISSED_FOR_S = 5.0
 
 
 class Shards:
@@ -28,6 +29,8 @@ class Shards:
         self._leases = leases
         self._new_id = new_id
         self._flying: dict[SagaId, Instance | None] = {}
+        self._given: set[int] = set()
+        self._missed_at: float | None = None
 
     @property
     def in_flight(self) -> int:
@@ -40,11 +43,28 @@ class Shards:
         return {names[name]: epoch for name, epoch in (await self._leases.acquire(tx, list(names), holder)).items()}
 
     def gain(self, epochs: Mapping[int, int], instances: Iterable[Instance]) -> None:
-        self.lose(epochs)
+        self._drop(epochs)
+        self._given.update(epochs)
         self.epochs.update(epochs)
         self.remember(instances)
 
     def lose(self, shards: Collection[int]) -> None:
+        """They are given to another process."""
+        self._given.difference_update(shards)
+        self._drop(shards)
+
+    def missing(self, now: float) -> list[int]:
+        """Shards that another process has taken over although they have been given to this one, for some time.
+
+        Who is slow to take a shard over may do so when it has gone on to the next process already. That one is fenced
+        from then on, and nobody looks after the shard. Who is only slow to hear that a shard has gone hears it before.
+        """
+        missing = sorted(self._given - self.epochs.keys())
+        if not missing or self._missed_at is None:
+            self._missed_at = now if missing else None
+        return missing if missing and now >= (self._missed_at or now) + _MISSED_FOR_S else []
+
+    def _drop(self, shards: Collection[int]) -> None:
         for shard in shards:
             self.epochs.pop(shard, None)
         self._flying = {id: each for id, each in self._flying.items() if self.of(id) in self.epochs}
@@ -77,7 +97,7 @@ class Shards:
         gone = [shard for shard in shards if stored.get(self.lease(shard)) != epochs[shard]]
         if gone:
             replaced = ", ".join(f"{epochs[shard]} of shard {shard}" for shard in gone)
-            self.lose(gone)
+            self._drop(gone)
             raise Fenced(f"coordinator {self._name}: epoch {replaced} has been replaced: another process coordinates")
         return epochs
 

@@ -15,7 +15,7 @@ from amends.errors import CannotMend, Elsewhere, Fenced, Overloaded, UnknownVers
 from amends.mending import Action
 from amends.messages import Envelope, Kind, MessageId, SagaId
 from amends.pages import Change, Instance
-from amends.state import Phase, Status
+from amends.state import ENDED, Phase, Status
 from tests.amends.trips import (
     Agency,
     BookHotel,
@@ -188,6 +188,34 @@ async def test_frozen_coordinator_is_fenced_when_it_wakes(agency: Agency) -> Non
         async with storage.transaction(agency.runtime.now()) as tx:
             await zombie.decide(tx, SagaId("t2"), lambda *_: pytest.fail("decided"))
     assert await successor.every_saga() == before
+    await successor.close()
+
+
+async def test_shard_that_was_taken_by_mistake_is_taken_back(agency: Agency) -> None:
+    """Another process was slow to take it over: it does so when the shard has been given to this one already."""
+    agency.behave[BookHotel] = fail()
+    await agency.start("t1")
+    coordinator, storage = coordinator_of(agency), agency.services["trips"].storage
+    async with storage.transaction(agency.runtime.now()) as tx:
+        await coordinator.shards.acquire(tx, [0], "somebody slow")
+    agency.behave.clear()
+    [saga] = await agency.ended("t1", within_s=60)
+    assert saga.state.status in ENDED
+    assert coordinator.new_id()
+
+
+async def test_process_that_hears_late_that_its_shard_has_gone_does_not_take_it_back(agency: Agency) -> None:
+    zombie = coordinator_of(agency)
+    successor = await Agency(agency.folder).open()
+    with pytest.raises(Fenced):
+        async with agency.services["trips"].storage.transaction(agency.runtime.now()) as tx:
+            await zombie.start(tx, agency.saga, [Begin(SagaId("t1"), Trip("t1"))])
+    await agency.runtime.advance(2.0)
+    await zombie.lost([0])
+    await agency.runtime.advance(60.0, 1.0)
+    with pytest.raises(Elsewhere):
+        zombie.new_id()
+    await successor.run("t2")
     await successor.close()
 
 
