@@ -56,13 +56,19 @@ class Shape(NamedTuple):
     queues: bool = False
     wire: bool = False
 
-    def process_of(self) -> dict[str, str]:
-        return {room: process for process, rooms in self.processes.items() for room in rooms} | {GATEWAY: GATEWAY}
+    def processes_of(self) -> dict[str, list[str]]:
+        """By room the processes that have it."""
+        found: dict[str, list[str]] = {GATEWAY: [GATEWAY]}
+        for process, rooms in self.processes.items():
+            for room in rooms:
+                found.setdefault(room, []).append(process)
+        return found
 
 
 EMBEDDED = Shape("embedded", {"shop": ROOMS}, queues=True)
 ON_NETWORK = Shape("one process on the network", {"shop": ROOMS})
 APART = Shape("a process a room", {room: (room,) for room in ROOMS}, wire=True)
+SHARED = Shape("orders twice", {**APART.processes, "orders-2": ("orders",)}, wire=True)
 
 
 class Homes:

@@ -38,11 +38,11 @@ class Home:
 
 
 class Line:
-    """One for a world. `process_of` says by room which process has it."""
+    """One for a world. `processes_of` says by room which processes have it: they are asked in turn."""
 
-    def __init__(self, world: World, process_of: dict[str, str]) -> None:
+    def __init__(self, world: World, processes_of: dict[str, list[str]]) -> None:
         self.world = world
-        self.process_of = process_of
+        self._processes_of = processes_of
         self._homes: dict[Process, Home] = {}
 
     def open(self, home: Home) -> None:
@@ -50,12 +50,14 @@ class Line:
         self._homes[home.process] = home
 
     def home(self, room: str) -> Home:
-        """Raises `RoomUnavailable`."""
-        process = self.world.processes[self.process_of[room]]
-        home = self._homes.get(process)
-        if home is None or process.life is Life.DEAD:
-            raise RoomUnavailable(f"{room} can't be reached: {process.name} is down")
-        return home
+        """One that can be reached. Raises `RoomUnavailable`."""
+        names = self._processes_of[room]
+        names.append(names.pop(0))
+        for process in [self.world.processes[name] for name in names]:
+            home = self._homes.get(process)
+            if home is not None and process.life is not Life.DEAD:
+                return home
+        raise RoomUnavailable(f"{room} can't be reached: {', '.join(sorted(names))} is down")
 
     async def ask(
         self, room: str, work: Callable[[Home], Awaitable[R]], patience_s: float = PATIENCE_S, lost: str = "answer lost"

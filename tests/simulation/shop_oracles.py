@@ -12,6 +12,7 @@ from shop.app import app
 from shop.orders.definitions import ALL
 from tests.simulation.shop_clients import Book
 from tests.simulation.shop_load import Load
+from tests.simulation.shop_models import Explained
 from tests.simulation.shop_sown import MONEY
 
 _DEFINITIONS = {(saga.name, saga.version): saga for saga in ALL}
@@ -92,6 +93,8 @@ class Judge:
             self.violated("everybody is answered", key)
         self._judge_orders()
         self._judge_deposits()
+        for wrong in Explained(self._world, self._book).violations():
+            self.violated("wallets and stock are linearizable", wrong)
         await self._judge_sagas()
 
     async def _check(self) -> None:

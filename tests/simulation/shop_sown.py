@@ -108,8 +108,9 @@ def sown() -> Sown:
 def begin(world: World, shape: Shape, databases: Mapping[str, Sequence[Migration]]) -> Line:
     """The shop's databases and processes in a world; calls go there from now on."""
     for name in app.databases:
-        world.database(name, databases[name])
-    line = Line(world, shape.process_of())
+        connection = world.database(name, databases[name]).connection
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # no statement is prepared anew for other values
+    line = Line(world, shape.processes_of())
     client.line, client.wire = line, shape.wire
     Homes(world, line, shape, verifier()).open()
     return line

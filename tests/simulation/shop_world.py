@@ -18,7 +18,7 @@ from amends.testing.histories import Record
 from amends.testing.loop import NothingLeft, TooLong
 from amends.testing.worlds import World
 from tests.simulation.shop_clients import Book, Clients
-from tests.simulation.shop_homes import APART, EMBEDDED, ON_NETWORK, Shape
+from tests.simulation.shop_homes import APART, EMBEDDED, ON_NETWORK, SHARED, Shape
 from tests.simulation.shop_load import load_of
 from tests.simulation.shop_oracles import Judge, Violation, unrest
 from tests.simulation.shop_sown import begin, sown
@@ -31,7 +31,7 @@ HIGHEST_HERE: Mapping[str, float] = {
     "gateway fails": 0.3,
     "gateway answer lost": 0.3,
 }
-_SHAPES = (EMBEDDED, EMBEDDED, ON_NETWORK, APART)
+_SHAPES = (EMBEDDED, EMBEDDED, ON_NETWORK, APART, SHARED)
 _GRAINS = (0.0, 0.5, 1.0, 1.0, 2.0, 2.0)
 _TROUBLED_S = 8.0
 _LONGEST_S = 1800.0
