@@ -163,8 +163,11 @@ class _Telling:
             yield self._cut(start, start.row, "kept")
 
     def _flight(self, start: _Start, row: int, who: str, how: str) -> Flight | None:
+        """A receiver of which all is left out is as one that the message has not reached."""
         source, to = self.lanes.get(start.sent.who), self.lanes.get(who)
-        if source is None or to is None or row == start.row:
+        if to is None:
+            return self._cut(start, start.row, "kept")
+        if source is None or row == start.row:
             return None
         return Flight(start.row, row, source, to, self._colour(start.sent), how)
 

@@ -21,7 +21,7 @@ _STYLE = """
   .who { font-weight: 600 } .small, .time { fill: #57606a } .time { font-size: 11px }
   .label { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round }
   .dim { fill: #57606a } .bad { fill: #cf222e; font-weight: 600 } .amber { fill: #9a6700 }
-  .cold { fill: #0969da; font-weight: 600 } .good { fill: #1a7f37 } .none { fill: #8c959f }
+  .cold { fill: #0969da; font-weight: 600 } .good { fill: #1a7f37 } .none, .f-1 { fill: #8c959f }
   .dead { fill: #cf222e; fill-opacity: .14 } .frozen { fill: #0969da; fill-opacity: .14 }
   .box { fill: #f6f8fa; stroke: #8c959f } .box.good { fill: #dafbe1; stroke: #1a7f37 }
   .box.amber { fill: #fff8c5; stroke: #bf8700 } .box.bad { fill: #ffebe9; stroke: #cf222e }

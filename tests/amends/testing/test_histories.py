@@ -184,6 +184,13 @@ def test_message_that_flies_over_the_gap_is_drawn_from_or_to_it() -> None:
     assert drawn.shapes["way s-1"] == 1
 
 
+def test_message_to_somebody_left_out_is_drawn_as_one_under_way() -> None:
+    idle: list[Told] = [(1.0, "orders", f"did {at}", "", "") for at in range(50)]
+    drawn = Drawn([ORDER[0], *idle, ORDER[1], *idle], most=10)
+    assert drawn.shapes["way s0 kept"] == 1
+    assert "billing" not in drawn.texts
+
+
 def test_words_are_escaped() -> None:
     drawn = Drawn([(0.0, "<b>", "did", "a & b\x00\ud800", "")])
     assert "Seed 7: a < b" in drawn.texts
