@@ -17,12 +17,12 @@ from pathlib import Path
 from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.sqlite.visitor import Visitor
 from amends.app import App
-from amends.commands import cdc, compare, data_folder, definitions, looking, mends, one_saga
+from amends.commands import cdc, compare, data_folder, definitions, explore, looking, mends, one_saga
 from amends.commands.command import NO, UNUSABLE, Command, Desk, Home, Unusable
 from amends.commands.screen import Screen
 from amends.errors import AmendsError, CannotMend, InUse
 
-_GROUPS = (looking, one_saga, mends, definitions, compare, data_folder, cdc)
+_GROUPS = (looking, one_saga, mends, definitions, explore, compare, data_folder, cdc)
 COMMANDS = {command.name: command for group in _GROUPS for command in group.COMMANDS}
 
 

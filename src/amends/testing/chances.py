@@ -25,6 +25,8 @@ HIGHEST: Mapping[str, float] = {
     "clock jump": 0.5,
     "cut off": 0.5,
     "message overtakes": 1.0,
+    "answer lost": 0.1,
+    "loss told late": 0.5,
 }
 """The highest rate of each kind: a share of the occasions; of crash, freeze, jump and cut, how many a second in all."""
 

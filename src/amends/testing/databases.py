@@ -10,8 +10,7 @@ is as new, for the next world.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,13 +18,13 @@ from typing import Any
 import apsw
 
 from amends.adapters.sqlite import SqliteStorage, schema
-from amends.adapters.sqlite.connection import SqliteReader, SqliteTx
-from amends.connections import Params, Row, untold
+from amends.connections import untold
 from amends.errors import CommitUnknown, TryTransactionAgain, Unavailable
 from amends.schema import Migration
 from amends.testing.chances import Chances
 from amends.testing.loop import PROCESS
 from amends.testing.processes import Process
+from amends.testing.turns import Held, HeldReader, HeldTx
 
 _kept: dict[tuple[str, tuple[Migration, ...]], list[apsw.Connection]] = {}
 
@@ -35,8 +34,16 @@ Told = Callable[[str, str], None]
 class SimulatedDatabase:
     """`told` hears what happened to transactions: a short word, and the name of the database."""
 
-    def __init__(self, name: str, migrations: Sequence[Migration], chances: Chances, told: Told) -> None:
+    def __init__(
+        self,
+        name: str,
+        migrations: Sequence[Migration],
+        chances: Chances,
+        told: Told,
+        point: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.name = name
+        self.point = point
         self.chances = chances
         self.told = told
         self._key = (name, tuple(migrations))
@@ -45,7 +52,7 @@ class SimulatedDatabase:
         self._holder: Held | None = None
         self._waiting: deque[tuple[Held, asyncio.Future[None]]] = deque()
 
-    async def enter(self) -> "Held":
+    async def enter(self) -> Held:
         """Waits for its turn. Raises `Unavailable`."""
         if self.chances.fires("database away"):
             raise Unavailable(f"database {self.name} can't be reached")
@@ -58,7 +65,7 @@ class SimulatedDatabase:
             await self._wait(held)
         return held
 
-    def leave(self, held: "Held") -> None:
+    def leave(self, held: Held) -> None:
         if self._holder is held:
             self._pass_on()
 
@@ -92,7 +99,7 @@ class SimulatedDatabase:
         self.connection.execute("rollback")
         _kept.setdefault(self._key, []).append(self.connection)
 
-    async def _wait(self, held: "Held") -> None:
+    async def _wait(self, held: Held) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((held, turn))
         try:
@@ -113,66 +120,6 @@ class SimulatedDatabase:
                 turn.set_result(None)
 
 
-class Held:
-    """The turn of a client. `gone`: the database has taken it away."""
-
-    __slots__ = ("gone", "process", "task", "writes")
-
-    def __init__(self, process: object, task: object) -> None:
-        self.process = process
-        self.task = task
-        self.gone = False
-        self.writes = False
-
-    def check(self) -> None:
-        if self.gone:
-            raise Unavailable("the connection was lost")
-
-
-class _Reader(SqliteReader):
-    __slots__ = ("_held",)
-
-    def __init__(self, connection: apsw.Connection, held: Held) -> None:
-        super().__init__(connection)
-        self._held = held
-
-    async def fetch(self, sql: str, params: Params = ()) -> list[Row]:
-        self._held.check()
-        return await super().fetch(sql, params)
-
-    async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        self._held.check()
-        return await super().fetch_each(sql, keys)
-
-
-class _Tx(SqliteTx):
-    """Other tasks get their turn before a statement that writes: there, too, a process may end."""
-
-    __slots__ = ("held",)
-
-    def __init__(self, connection: apsw.Connection, now: float, held: Held) -> None:
-        super().__init__(connection, now)
-        self.held = held
-
-    async def fetch(self, sql: str, params: Params = ()) -> list[Row]:
-        self.held.check()
-        return await super().fetch(sql, params)
-
-    async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        self.held.check()
-        return await super().fetch_each(sql, keys)
-
-    async def run(self, sql: str, params: Params = ()) -> int:
-        await asyncio.sleep(0)
-        self.held.check()
-        return await super().run(sql, params)
-
-    async def run_many(self, sql: str, rows: Sequence[Params]) -> int:
-        await asyncio.sleep(0)
-        self.held.check()
-        return await super().run_many(sql, rows)
-
-
 class SimulatedStorage(SqliteStorage):
     """A `Storage`: one client's way to a database."""
 
@@ -186,15 +133,26 @@ class SimulatedStorage(SqliteStorage):
     def transaction(self, now: float) -> "_Transaction":  # type: ignore[override]
         return _Transaction(self._database, now)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[SqliteReader]:
-        held = await self._database.enter()
-        try:
-            yield _Reader(self._database.connection, held)
-        finally:
-            self._database.leave(held)
+    def reading(self) -> "_Reading":  # type: ignore[override]
+        return _Reading(self._database)
 
     async def close(self) -> None: ...
+
+
+class _Reading:
+    """`async with` for one snapshot."""
+
+    __slots__ = ("_database", "_held")
+
+    def __init__(self, database: SimulatedDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> HeldReader:
+        self._held = await self._database.enter()
+        return HeldReader(self._database.connection, self._held)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._database.leave(self._held)
 
 
 class _Transaction:
@@ -206,11 +164,11 @@ class _Transaction:
         self._database = database
         self._now = now
 
-    async def __aenter__(self) -> _Tx:
+    async def __aenter__(self) -> HeldTx:
         held = await self._database.enter()
         self._database.begin()
         held.writes = True
-        self._tx = _Tx(self._database.connection, self._now, held)
+        self._tx = HeldTx(self._database.connection, self._now, held)
         return self._tx
 
     async def __aexit__(
@@ -224,12 +182,14 @@ class _Transaction:
         if error is None:
             raise untold(tx)
 
-    async def _commit(self, tx: _Tx) -> None:
+    async def _commit(self, tx: HeldTx) -> None:
         """Before and after it, others get their turn: a process may end on either side."""
         database = self._database
         try:
             await asyncio.sleep(0)
             tx.held.check()
+            if tx.wrote:
+                database.point("before a commit")
         except BaseException:
             self._undo(tx)
             raise
@@ -243,12 +203,15 @@ class _Transaction:
             raise CommitUnknown(f"{database.name}: the connection was lost during the commit")
         database.keep()
         tx.held.writes = False
-        database.told("committed", database.name)
+        if tx.wrote:
+            database.told("committed", database.name)
         await self._committed(tx)
 
-    async def _committed(self, tx: _Tx) -> None:
+    async def _committed(self, tx: HeldTx) -> None:
         database = self._database
         try:
+            if tx.wrote:
+                database.point("after a commit")
             await asyncio.sleep(0)
             if tx.held.gone or database.chances.fires("commit lost after"):
                 database.told("commit unheard", database.name)
@@ -258,7 +221,7 @@ class _Transaction:
         finally:
             database.leave(tx.held)
 
-    def _undo(self, tx: _Tx) -> None:
+    def _undo(self, tx: HeldTx) -> None:
         if not tx.held.gone:
             self._database.undo()
             self._database.leave(tx.held)

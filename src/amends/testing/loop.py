@@ -189,3 +189,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._now = max(self._now, self._timers[0][0])
         while self._timers and self._timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(self._timers)[2])
+
+
+def simulated_loop(random: Random, shuffled: float = 1.0) -> SimulatedLoop:
+    """Of an event loop, it has what services use: no sockets, no threads, no signals."""
+    return SimulatedLoop(random, shuffled)  # type: ignore[abstract]

@@ -39,11 +39,10 @@ class Process:
         self._context.run(PROCESS.set, self)
 
     def admits(self, call: Call) -> bool:
-        if self.life is Life.RUNNING and self._left is None:
+        if self.life is Life.RUNNING and (self._left is None or self._counts_down()):
             return True
-        if self.life is Life.FROZEN:
-            self._kept.append(call)
-        return self.life is Life.RUNNING and self._counts_down()
+        self._kept.append(call)
+        return False
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str = "") -> "asyncio.Task[T]":
         task = self._loop.create_task(work, name=name or self.name, context=self._context.copy())
@@ -70,11 +69,11 @@ class Process:
     def end(self) -> None:
         """It does nothing any more, not even clean up."""
         self.life = Life.DEAD
-        self._kept.clear()
 
     def bury(self) -> None:
         """When the world is over: everything that hangs is let go of."""
         self.life, self._left = Life.RUNNING, None
+        self._loop.resume(self._kept)
         for task in self.tasks:
             task.cancel()
 

@@ -14,28 +14,28 @@ from amends.audit import Check
 from amends.connections import Tx
 from amends.coordinator import Begin
 from amends.errors import AmendsError
-from amends.faults import Faults
-from amends.hops import Handled, Moved
 from amends.idempotency import IdempotencyKeys, fingerprint
-from amends.messages import Envelope, Operation, Outcome, SagaId
+from amends.messages import Operation, Outcome, SagaId
 from amends.pages import BarrierKey, Instance, KeyScope, StoredAnswer
-from amends.participant import Handler, Participant
+from amends.participant import Participant
 from amends.saga import Saga
 from amends.schema import Migration
 from amends.service import Service
-from amends.signals import Field, Signals
+from amends.signals import Signals
 from amends.state import ENDED, Phase
-from amends.testing.chances import HIGHEST, Chances, Fault
+from amends.testing.chances import HIGHEST, Fault
 from amends.testing.histories import Record
 from amends.testing.loop import NothingLeft, TooLong
+from amends.testing.points import Point
 from amends.testing.processes import Life, Process
+from amends.testing.watched import Heard, Observed, Refusing, failing, last
 from amends.testing.worlds import World, storage_of
 
 COORDINATOR = "sagas"
 _OPEN_S = 4.0
 _TROUBLED_S = 8.0
 _ASKING_S = 10.0
-_LONGEST_S = 1200.0
+_LONGEST_S = 900.0
 _GRAIN_S = 1.0
 _DONE = {Phase.DONE, Phase.RESOLVED}
 
@@ -75,6 +75,7 @@ class Outcomes(NamedTuple):
     record: Record
     happened: Sequence[Fault]
     ended: Mapping[str, int]
+    points: Sequence[Point] = ()
 
 
 def play(
@@ -84,9 +85,11 @@ def play(
     rates: Mapping[str, float] | None = None,
     without: Collection[Fault] = (),
     sagas: int | None = None,
+    crashes: Collection[Point] = (),
 ) -> Outcomes:
-    """Runs one seed from beginning to end."""
+    """Runs one seed from beginning to end; processes end at the points `crashes`, too."""
     run = _Run(scenario, seed, rates, without, scenario.sagas if sagas is None else sagas)
+    run.world.crashes = frozenset(crashes)
     try:
         run.go()
         return run.outcomes()
@@ -133,7 +136,9 @@ class _Run:
             "select status, count(*) from sagas group by status order by status"
         )
         chances = self.world.chances
-        return Outcomes(self.world.seed, self.violations, self.world.record, chances.faults, dict(counts))
+        return Outcomes(
+            self.world.seed, self.violations, self.world.record, chances.faults, dict(counts), self.world.points
+        )
 
     async def _story(self) -> None:
         await self._load()
@@ -141,7 +146,7 @@ class _Run:
         self.world.heal()
         self.world.hurry(_GRAIN_S)
         async with asyncio.timeout(_LONGEST_S):
-            while self._unrest():
+            while self._unrest():  # noqa: ASYNC110 nobody tells that all is at rest
                 await asyncio.sleep(_GRAIN_S)
         self.world.tell("world", "settled")
         await self._judge()
@@ -174,7 +179,7 @@ class _Run:
                 return await self._start_once(tx, service, number, input)
         except AmendsError:
             return None
-        except Exception:  # noqa: BLE001 a database's own: the client is told that it did not work
+        except Exception:
             return None
 
     async def _start_once(self, tx: Tx, service: Service, number: int, input: msgspec.Struct) -> SagaId:
@@ -192,8 +197,8 @@ class _Run:
 
     def _boot_participant(self, participant: Participant) -> Callable[[Process], Any]:
         async def boot(process: Process) -> None:
-            tried = _failing(participant, self.world.chances)
-            faults = _Refusing(process, [self.scenario.saga], self.world.chances)
+            tried = failing(participant, self.world.chances)
+            faults = Refusing(process, [self.scenario.saga], self.world.chances)
             await self._serve(process, participant.name, participant=tried, faults=faults)
 
         return boot
@@ -203,8 +208,8 @@ class _Run:
 
     async def _serve(self, process: Process, database: str, **parts: Any) -> None:
         signals, way = Signals(), self.world.network.way_of(process)
-        signals.listen(_Heard(self.world, process.name))
-        signals.observe(_Observed(self.world, process.name))
+        signals.listen(Heard(self.world, process.name))
+        signals.observe(Observed(self.world, process.name))
         chores = [partial(self._chore, process.name)] if process.name in self.scenario.chores else []
         service = Service(storage_of(self.world, database), way, process.runtime, signals, chores=chores, **parts)
         self._services.pop(process.name, None)
@@ -217,7 +222,7 @@ class _Run:
 
     def _unrest(self) -> str:
         """What has not come to its end yet."""
-        left = []
+        left = [f"{self.world.network.left} messages on their way"] if self.world.network.left else []
         for name, database in self.world.databases.items():
             for what, sql in _LEFT.items():
                 count = database.connection.execute(sql).fetchall()[0][0]
@@ -247,7 +252,7 @@ class _Run:
             self._violated("one request, one saga", f"{len(sagas)} sagas of {self._sagas} requests")
         for id, instance in sorted(sagas.items()):
             if instance.state.status not in ENDED:
-                self._violated("every saga ends", f"{id} is {instance.state.status}: {_last(instance)}")
+                self._violated("every saga ends", f"{id} is {instance.state.status}: {last(instance)}")
             else:
                 self._judge_steps(id, instance, done)
 
@@ -259,7 +264,7 @@ class _Run:
             if state.phase in _DONE and (undone or not (acted or step.ask is None)):
                 self._violated("done is done", f"{id} {step.name}: acted {acted}, undone {undone}")
             if instance.state.backward and acted and not undone and state.phase is not Phase.FAILED:
-                self._violated("turned back is undone", f"{id} {step.name} is {state.phase}: {_last(instance)}")
+                self._violated("turned back is undone", f"{id} {step.name} is {state.phase}: {last(instance)}")
 
     def _ids(self) -> list[SagaId]:
         rows = self.world.databases[COORDINATOR].connection.execute("select id from sagas order by id")
@@ -273,74 +278,11 @@ class _Run:
 _LEFT = {
     "sagas in flight": "select count(*) from sagas where wake_at is not null",
     "messages in the outbox": "select count(*) from outbox",
-    "messages set aside": "select count(*) from parked where retry_at is not null",
+    "messages set aside": """
+        select count(*) from parked as own
+        where retry_at is not null or attempts = 0 and not exists (
+            select 1 from parked as first
+            where first.message_key = own.message_key and first.retry_at is null and first.attempts > 0
+        )
+    """,
 }
-
-
-class _Refusing(Faults):
-    """Refuses by chance what may be refused."""
-
-    def __init__(self, process: Process, definitions: Sequence[Saga[Any]], chances: Chances) -> None:
-        super().__init__(process.runtime, definitions)
-        self._chances = chances
-
-    def refuses(self, envelope: Envelope) -> bool:
-        may = envelope.operation is Operation.ACTION and envelope.step in self._refusable
-        return may and self._chances.fires("participant refuses")
-
-
-class _Heard:
-    """Notes what a service says of itself when something is wrong."""
-
-    def __init__(self, world: World, who: str) -> None:
-        self._world = world
-        self._who = who
-
-    def __call__(self, name: str, fields: dict[str, Field]) -> None:
-        if name not in ("sagas.moved", "hop.done"):
-            saga = str(fields.get("saga", ""))
-            told = ", ".join(f"{key} {value}" for key, value in fields.items() if key not in ("saga", "traceparent"))
-            self._world.tell(self._who, name, told, saga)
-
-
-class _Observed:
-    """Notes each move of a saga, and each answer of a participant."""
-
-    def __init__(self, world: World, who: str) -> None:
-        self._world = world
-        self._who = who
-
-    def moved(self, hop: Moved) -> None:
-        for id, change in hop.changes.items():
-            self._world.tell(self._who, "moved", _last(change.after), id)
-
-    def handled(self, hop: Handled) -> None:
-        for reply in hop.replies:
-            done = f"{reply.step} {reply.operation}: {reply.outcome}"
-            self._world.tell(self._who, "answered", done, reply.saga)
-
-
-def _failing(participant: Participant, chances: Chances) -> Participant:
-    """The same participant, whose handlers fail now and then, before or after their work."""
-    tried = participant.copy()
-    for name, handler in participant._handlers.items():
-        tried._handlers[name] = handler._replace(function=_now_and_then(handler, chances))
-    return tried
-
-
-def _now_and_then(handler: Handler, chances: Chances) -> Callable[..., Any]:
-    async def tried(*arguments: Any) -> Any:
-        early = chances.of("participant fails").random() < 0.5
-        if early and chances.fires("participant fails"):
-            raise RuntimeError("failed before its work, by chance")
-        answer = await handler.function(*arguments)
-        if not early and chances.fires("participant fails"):
-            raise RuntimeError("failed after its work, by chance")
-        return answer
-
-    return tried
-
-
-def _last(instance: Instance) -> str:
-    phases = ", ".join(step.phase.value for step in instance.state.steps)
-    return f"{instance.state.status.value} [{phases}]"

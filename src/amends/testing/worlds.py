@@ -10,6 +10,7 @@ The same seed gives the same run, to the last event, in every process.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from random import Random
@@ -20,8 +21,9 @@ from amends.schema import Migration
 from amends.testing.chances import HIGHEST, Chances, Fault, drawn
 from amends.testing.databases import SimulatedDatabase, SimulatedStorage
 from amends.testing.histories import Record
-from amends.testing.loop import EPOCH, SimulatedLoop
+from amends.testing.loop import EPOCH, PROCESS, simulated_loop
 from amends.testing.network import SESSION_S, Network
+from amends.testing.points import Crash, Point
 from amends.testing.processes import Life, Process
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ _TROUBLES = ("crash", "freeze", "clock jump", "cut off")
 _DOWN_S = 3.0
 _FROZEN_S = 20.0
 _CUT_OFF_S = 10.0
-_JUMP_S = 600.0
+_JUMP_S = 120.0
 _CRASH_WITHIN = 300
 _BOOT_AGAIN_S = 1.0
 _LETTING_GO = 200_000
@@ -55,11 +57,14 @@ class World:
         shape = Random(f"{seed} shape")
         self.seed = seed
         self.chances = Chances(seed, drawn(seed, highest) if rates is None else rates, without)
-        self.loop = SimulatedLoop(Random(f"{seed} order"), shuffled=shape.choice([0.0, 0.1, 1.0]))
+        self.loop = simulated_loop(Random(f"{seed} order"), shape.choice([0.0, 0.1, 1.0]))
         self.record = Record()
-        self.network = Network(self.loop, self.chances, self._told_of_message, shards)
+        self.network = Network(self.loop, self.chances, self._told_of_message, self.pass_point, shards)
         self.databases: dict[str, SimulatedDatabase] = {}
         self.processes: dict[str, Process] = {}
+        self.crashes: Collection[Point] = ()
+        self.points: list[Point] = []
+        self._passed: Counter[str] = Counter()
         self._boots: dict[str, Boot] = {}
         self._lives: list[Process] = []
         self._grain_s = 0.0
@@ -73,7 +78,7 @@ class World:
         return self.loop.time() - EPOCH
 
     def database(self, name: str, migrations: Sequence[Migration] = ()) -> SimulatedDatabase:
-        made = SimulatedDatabase(name, migrations, self.chances, self._told_of_database)
+        made = SimulatedDatabase(name, migrations, self.chances, self._told_of_database, self.pass_point)
         self.databases[name] = made
         return made
 
@@ -106,6 +111,17 @@ class World:
         for process in self.processes.values():
             process.runtime.grain_s = grain_s
 
+    def pass_point(self, what: str) -> None:
+        """A process is about to write or send something durable, or just has. Raises `Crash` where it has to end."""
+        process = PROCESS.get()
+        if isinstance(process, Process) and process.life is Life.RUNNING and not self._healed:
+            point = Point(process.name, self._passed[process.name], what)
+            self._passed[process.name] += 1
+            self.points.append(point)
+            if point in self.crashes:
+                self.crash(process.name)
+                raise Crash
+
     def crash(self, name: str) -> None:
         """It ends where it stands, and comes back some time later."""
         process = self.processes[name]
@@ -133,7 +149,7 @@ class World:
             f"{task.get_name()} of {process.name}: {task.exception()!r}"
             for process in self._lives
             for task in process.tasks
-            if task.done() and not task.cancelled() and task.exception() is not None
+            if task.done() and not task.cancelled() and not isinstance(task.exception(), Crash | None)
         ]
         return [*self.loop.failures, *dead]
 
@@ -163,7 +179,7 @@ class World:
         """What can't start now is started again, as by whoever looks after processes."""
         try:
             await self._boots[process.name](process)
-        except Exception as error:  # noqa: BLE001 whatever it is: it is told, and tried again
+        except Exception as error:
             self.tell(process.name, "did not start", f"{type(error).__name__}: {error}")
             process.end()
             self._lose(process)
@@ -217,8 +233,7 @@ class World:
             self.network.cut_off.add(name)
             self.loop.outside(size * _CUT_OFF_S, self.network.cut_off.discard, name)
 
-    def _told_of_message(self, what: str, envelope: Envelope) -> None:
-        who = envelope.to if what == "delivered" else envelope.sender
+    def _told_of_message(self, what: str, envelope: Envelope, who: str) -> None:
         detail = {"message": envelope.id, "type": envelope.type or envelope.kind, "to": envelope.to}
         self.record.add(self.now, who, what, detail, envelope.saga)
 

@@ -1,0 +1,126 @@
+"""The command `explore`: a saga in worlds where everything goes wrong, a seed each, until one fails."""
+
+import importlib
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from amends.commands.command import NO, OK, Command, Desk, Unusable
+from amends.testing import Exploration, Scenario
+from amends.testing.exploring import Made, run_one
+
+_SEEDS, _MOST = 100, 10_000_000
+_HEAD, _KEEP = ("fault", "happened", "sagas", "count"), (0, 2)
+
+
+async def explore(desk: Desk, options: Namespace) -> int:
+    made = load(options.scenario)
+    seeds = [options.seed] if options.seed is not None else list(range(options.first, options.first + options.seeds))
+    exploration = Exploration()
+    began = desk.runtime.now()
+    for seed in _shown(seeds):
+        run_one(made, seed, exploration)
+        if exploration.failure is not None:
+            break
+    took_s = max(desk.runtime.now() - began, 1e-9)
+    _say(desk, options, exploration, took_s)
+    return OK if exploration.failure is None else NO
+
+
+def load(name: str) -> Made:
+    """What makes the scenario of that name, `module:attribute`. Raises `Unusable`."""
+    module, _, attribute = name.partition(":")
+    for folder in (Path.cwd() / "src", Path.cwd()):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Unusable(f"{name} can't be loaded ({error}): name a scenario as MODULE:NAME") from error
+    return _made(name, found)
+
+
+def _made(name: str, found: object) -> Made:
+    if isinstance(found, Scenario):
+        given = found
+        return lambda: given
+    if callable(found) and isinstance(found(), Scenario):
+        made: Callable[[], Scenario] = found
+        return made
+    mend = "name an amends.testing.Scenario(saga, participants, inputs), or a function that makes one"
+    raise Unusable(f"{name} is a {type(found).__name__}: {mend}")
+
+
+def _shown(seeds: list[int]) -> Iterator[int]:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(seeds, description="seeds")
+
+
+def _say(desk: Desk, options: Namespace, exploration: Exploration, took_s: float) -> None:
+    failure, screen = exploration.failure, desk.screen
+    if options.svg and failure is not None:
+        Path(options.svg).write_text(failure.picture(), encoding="utf-8")
+    replay = "" if failure is None else f"amends explore {options.scenario} --seed {failure.found.seed}"
+    screen.show(_as_json(exploration, took_s, replay), _rows(exploration), _HEAD, _KEEP)
+    if screen.json:
+        return
+    told = "nothing found." if failure is None else f"one failed. Again: {replay}"
+    screen.line(f"{exploration.seeds:,} seeds in {took_s:.1f} s ({exploration.seeds / took_s:.0f} a second): {told}")
+    for line in failure.lines() if failure else ():
+        screen.line(line)
+
+
+def _rows(exploration: Exploration) -> list[list[str]]:
+    """Two tables side by side: faults by kind, sagas by how they ended."""
+    empty = ("", 0)
+    pairs = zip_longest(exploration.faults.most_common(), exploration.ends.most_common(), fillvalue=empty)
+    return [
+        [what, f"{times:,}" if what else "", end, f"{count:,}" if end else ""] for (what, times), (end, count) in pairs
+    ]
+
+
+def _as_json(exploration: Exploration, took_s: float, replay: str) -> dict[str, object]:
+    failure = exploration.failure
+    violations = [] if failure is None else [each._asdict() for each in failure.found.violations]
+    return {
+        "seeds": exploration.seeds,
+        "took_s": round(took_s, 3),
+        "faults": dict(exploration.faults),
+        "ends": dict(exploration.ends),
+        "violations": violations,
+        "replay": replay,
+    }
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "scenario", metavar="MODULE:NAME", help="an amends.testing.Scenario, or a function that makes one"
+    )
+    parser.add_argument("--seeds", type=_count, default=_SEEDS, metavar="N", help=f"how many (default: {_SEEDS})")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="the first one (default: 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="only this one")
+    parser.add_argument("--svg", metavar="FILE", help="draw the shortest history that fails")
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= _MOST:
+        raise ValueError(text)
+    return count
+
+
+COMMANDS = (
+    Command(
+        "explore",
+        "run a saga in simulated worlds where everything goes wrong, and show the shortest history that fails",
+        "amends explore ticket:scenario --seeds 1000",
+        explore,
+        _options,
+        alone=True,
+    ),
+)

@@ -1,0 +1,192 @@
+"""Runs a scenario for many seeds; a seed that fails is made as short as it can be and still fail.
+
+def test_ticket(explore):
+    explore(Scenario(buy_ticket, [bank, airline], inputs, invariants=[conserved]), seeds=300)
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from amends.audit import Check
+from amends.participant import Participant
+from amends.saga import Saga
+from amends.schema import Migration
+from amends.testing import histories
+from amends.testing.chances import Fault
+from amends.testing.scenarios import Outcomes, Scenario, play
+
+MOST_TRIES = 150
+
+Made = Callable[[], Scenario]
+
+
+class Failure(NamedTuple):
+    """A seed that failed: as it was found, and the shortest run of it that still fails, with `sagas` sagas."""
+
+    found: Outcomes
+    shortest: Outcomes
+    sagas: int
+    tries: int
+
+    def lines(self) -> Iterator[str]:
+        """What a person reads."""
+        yield f"seed {self.found.seed} fails:"
+        for violation in self.found.violations[:5]:
+            yield f"  {violation.what}: {violation.detail}"
+        faults = ", ".join(map(str, self.shortest.happened)) or "no fault at all"
+        yield f"shortest run that fails ({self.tries} tries), of {self.sagas} saga(s), with {faults}:"
+        for violation in self.shortest.violations[:3]:
+            yield f"  {violation.what}: {violation.detail}"
+        yield from (f"    {line}" for line in told(self.shortest))
+
+    def picture(self) -> str:
+        """The shortest run, as SVG."""
+        return histories.to_svg(self.shortest.record, f"Seed {self.found.seed}: {self.shortest.violations[0].what}")
+
+
+@dataclass
+class Exploration:
+    """What many seeds came to: `faults` by kind, `ends` by how sagas ended."""
+
+    seeds: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    failure: Failure | None = None
+
+    def add(self, outcomes: Outcomes) -> None:
+        self.seeds += 1
+        self.faults.update(fault.kind for fault in outcomes.happened)
+        self.ends.update(outcomes.ended)
+
+
+class Found(AssertionError):
+    """A seed has failed. Says which, why, and how to see it again."""
+
+    def __init__(self, exploration: Exploration, failure: Failure, more: Sequence[str] = ()) -> None:
+        seeds = f"{exploration.seeds} seeds ran; the last one failed"
+        super().__init__("\n".join([seeds, *failure.lines(), *more]))
+        self.exploration = exploration
+        self.failure = failure
+
+
+def explore(
+    saga: Saga[Any] | Scenario | Made,
+    participants: Sequence[Participant] = (),
+    invariants: Sequence[Check] = (),
+    *,
+    inputs: Callable[[Random], msgspec.Struct] | None = None,
+    migrations: Mapping[str, Sequence[Migration]] | None = None,
+    seeds: int = 100,
+    first: int = 0,
+    sagas: int = 20,
+    folder: Path | None = None,
+) -> Exploration:
+    """Runs `seeds` seeds from `first` on. Raises `Found` at the first one that fails, with its picture in `folder`.
+
+    Takes a saga with its participants, invariants and inputs; or a `Scenario`; or a function that makes one anew for
+    each run, for handlers that touch more than their transaction.
+    """
+    made = _maker(saga, participants, invariants, inputs, migrations or {}, sagas)
+    exploration = Exploration()
+    for seed in range(first, first + seeds):
+        run_one(made, seed, exploration)
+        if exploration.failure is not None:
+            raise Found(exploration, exploration.failure, _drawn(exploration.failure, folder))
+    return exploration
+
+
+def run_one(made: Made, seed: int, exploration: Exploration) -> None:
+    """One more seed; a failure is shortened and kept."""
+    outcomes = play(made(), seed)
+    exploration.add(outcomes)
+    if outcomes.violations:
+        exploration.failure = shorten(made, outcomes)
+
+
+def shorten(made: Made, found: Outcomes, most_tries: int = MOST_TRIES) -> Failure:
+    """Fewer sagas first, then fewer faults, half of them, a quarter of them, each alone."""
+    tries = _Tries(made, found, most_tries)
+    for sagas in (1, 2, 3, 5, 8, 12):
+        if sagas < tries.sagas and tries.fails(sagas, tries.without):
+            break
+    size = max(1, len(tries.best.happened) // 2)
+    while size:
+        if not tries.drop_some(size):
+            size //= 2
+    return Failure(found, tries.best, tries.sagas, tries.count)
+
+
+def told(outcomes: Outcomes, most: int = 60) -> list[str]:
+    """The record as text: what belongs to the sagas that the violations name, or all of it when they name none."""
+    named = {each.saga for each in outcomes.record if each.saga and _names(outcomes, each.saga)}
+    lines = [str(each) for each in outcomes.record if not named or each.saga in named or each.who == "world"]
+    left_out = len(lines) - most
+    return lines if left_out <= 0 else [*lines[: most // 2], f"… {left_out} more …", *lines[-most // 2 :]]
+
+
+def _names(outcomes: Outcomes, saga: str) -> bool:
+    return any(saga in violation.detail for violation in outcomes.violations)
+
+
+class _Tries:
+    """Runs of the same seed with something left out; keeps the smallest one that failed."""
+
+    def __init__(self, made: Made, found: Outcomes, most: int) -> None:
+        self.best = found
+        self.count = 0
+        self.sagas = made().sagas
+        self.without: frozenset[Fault] = frozenset()
+        self._made = made
+        self._most = most
+
+    def fails(self, sagas: int, without: Collection[Fault]) -> bool:
+        if self.count >= self._most:
+            return False
+        self.count += 1
+        outcomes = play(self._made(), self.best.seed, without=without, sagas=sagas)
+        if not outcomes.violations:
+            return False
+        self.best, self.sagas, self.without = outcomes, sagas, frozenset(without)
+        return True
+
+    def drop_some(self, size: int) -> bool:
+        """Whether leaving out `size` faults in a row, anywhere, still fails."""
+        faults = self.best.happened
+        spans = range(0, len(faults), size)
+        return any(self.fails(self.sagas, self.without | set(faults[at : at + size])) for at in spans)
+
+
+def _maker(
+    saga: Saga[Any] | Scenario | Made,
+    participants: Sequence[Participant],
+    invariants: Sequence[Check],
+    inputs: Callable[[Random], msgspec.Struct] | None,
+    migrations: Mapping[str, Sequence[Migration]],
+    sagas: int,
+) -> Made:
+    if isinstance(saga, Saga):
+        if inputs is None:
+            raise TypeError(
+                f"explore {saga.name}: give inputs=, a function of chance that makes a {saga.input.__name__}"
+            )
+        scenario = Scenario(saga, participants, inputs, migrations, invariants, sagas)
+        return lambda: scenario
+    if isinstance(saga, Scenario):
+        given = saga
+        return lambda: given
+    return saga
+
+
+def _drawn(failure: Failure, folder: Path | None) -> list[str]:
+    if folder is None:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"seed-{failure.found.seed}.svg"
+    path.write_text(failure.picture(), encoding="utf-8")
+    return [f"picture: {path}"]
