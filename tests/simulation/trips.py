@@ -6,231 +6,88 @@
 Rooms, seats, cars and money are few: some trips are refused because nothing is left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from random import Random
 
-import msgspec
-
-from amends import Cause, Command, Done, Event, Migration, Participant, Refusal, Saga, Tx
+from amends import Cause, Command, Migration, Saga
 
 from amends import begun, best_effort, compensatable, pivot, retriable, together  # isort: skip
 from amends.audit import Finding, Readers
-from amends.participant import Asked
-from amends.service import Service
+from amends.retry import UNTIL_DONE, Retry
+from amends.steps import Step
 from amends.testing.scenarios import Scenario
-from tests.simulation.effects import EFFECTS, as_the_sagas_say, counted, instances, note
-
-ROOMS, SEATS, CARS, MONEY = 7, 7, 7, 700
-FARE, DEPOSIT = 80, 20
-
-agency, hotel, airline = Participant("agency"), Participant("hotel"), Participant("airline")
-bank, garage, post = Participant("bank"), Participant("garage"), Participant("post")
-
-
-class Trip(msgspec.Struct, frozen=True):
-    trip: str
-
-
-class OnTrip(Command):
-    trip: str
-
-
-class CloseTrip(OnTrip):
-    participant = "agency"
-    cause: str
-
-
-class AskOpinion(OnTrip):
-    participant = "agency"
-
-
-class BookHotel(OnTrip):
-    participant = "hotel"
-
-
-class CancelHotel(OnTrip):
-    participant = "hotel"
-
-
-class HoldSeat(OnTrip):
-    participant = "airline"
-
-
-class DropSeat(OnTrip):
-    participant = "airline"
-
-
-class GiveSeat(OnTrip):
-    participant = "airline"
-
-
-class PayDeposit(OnTrip):
-    participant = "bank"
-
-
-class ReturnDeposit(OnTrip):
-    participant = "bank"
-
-
-class Charge(OnTrip):
-    participant = "bank"
-
-
-class RentCar(OnTrip):
-    participant = "garage"
-
-
-class ReturnCar(OnTrip):
-    participant = "garage"
-
-
-class SendTickets(OnTrip):
-    participant = "post"
-
-
-class TicketsSent(Event):
-    topic = "post.events"
-    trip: str
-
-
-class NothingLeft(Refusal): ...
-
-
-async def _take(tx: Tx, what: str, amount: int = 1) -> bool:
-    """A guarded update: nothing is taken that is not there."""
-    sql = "update stock set left = left - :amount where what = :what and left >= :amount"
-    return bool(await tx.run(sql, {"amount": amount, "what": what}))
-
-
-async def _give_back(tx: Tx, what: str, amount: int = 1) -> None:
-    await tx.run("update stock set left = left + :amount where what = :what", (amount, what))
-
-
-async def _do(tx: Tx, trip: str, step: str, what: str, amount: int = 1) -> Done | NothingLeft:
-    if not await _take(tx, what, amount):
-        return NothingLeft()
-    await note(tx, trip, step)
-    return Done()
-
-
-async def _undo(tx: Tx, trip: str, step: str, what: str, amount: int = 1) -> Done:
-    await _give_back(tx, what, amount)
-    await note(tx, trip, step, undone=True)
-    return Done()
-
-
-@agency.handles(CloseTrip)
-async def close_trip(tx: Tx, command: CloseTrip) -> Done:
-    await note(tx, command.trip, "open", undone=True)
-    return Done()
-
-
-@agency.handles(AskOpinion)
-async def ask_opinion(tx: Tx, command: AskOpinion) -> Done:
-    await note(tx, command.trip, "ask")
-    return Done()
-
-
-@agency.hears(TicketsSent)
-async def tickets_sent(tx: Tx, event: TicketsSent) -> None:
-    await tx.run("insert into heard (trip) values (:trip)", (event.trip,))
-
-
-@hotel.handles(BookHotel)
-async def book_hotel(tx: Tx, command: BookHotel) -> Done | NothingLeft:
-    return await _do(tx, command.trip, "book hotel", "rooms")
-
-
-@hotel.handles(CancelHotel)
-async def cancel_hotel(tx: Tx, command: CancelHotel) -> Done:
-    return await _undo(tx, command.trip, "book hotel", "rooms")
-
-
-@airline.handles_later(HoldSeat)
-async def hold_seat(tx: Tx, command: HoldSeat, asked: Asked) -> None:
-    """Noted now, decided and answered by the next tick."""
-    sql = "insert into wishes (saga, step, operation, trip) values (:saga, :step, :operation, :trip)"
-    await tx.run(sql, (*asked, command.trip))
-
-
-async def decide_wishes(service: Service) -> None:
-    """The chore of the airline."""
-    async with service.transaction() as tx:
-        assert service.hop is not None
-        for saga, step, operation, trip in await tx.fetch("select saga, step, operation, trip from wishes"):
-            answer = await _do(tx, trip, "hold seat", "seats")
-            await service.hop.answer(tx, Asked(saga, step, operation), answer)
-        await tx.run("delete from wishes")
-
-
-@airline.handles(DropSeat)
-async def drop_seat(tx: Tx, command: DropSeat) -> Done:
-    """What was only wished for is forgotten."""
-    await tx.run("delete from wishes where trip = :trip", (command.trip,))
-    held = "select 1 from effects where trip = :trip and step = 'hold seat' and not undone"
-    return await _undo(tx, command.trip, "hold seat", "seats") if await tx.fetch(held, (command.trip,)) else Done()
-
-
-@airline.handles(GiveSeat)
-async def give_seat(tx: Tx, command: GiveSeat) -> Done:
-    await note(tx, command.trip, "give seat")
-    return Done()
-
-
-@bank.handles_many(PayDeposit)
-async def pay_deposits(tx: Tx, commands: Sequence[PayDeposit]) -> list[Done | NothingLeft]:
-    return [await _do(tx, each.trip, "pay deposit", "money", DEPOSIT) for each in commands]
-
-
-@bank.handles_many(ReturnDeposit)
-async def return_deposits(tx: Tx, commands: Sequence[ReturnDeposit]) -> list[Done]:
-    return [await _undo(tx, each.trip, "pay deposit", "money", DEPOSIT) for each in commands]
-
-
-@bank.handles(Charge)
-async def charge(tx: Tx, command: Charge) -> Done | NothingLeft:
-    return await _do(tx, command.trip, "charge", "money", FARE)
-
-
-@garage.handles(RentCar)
-async def rent_car(tx: Tx, command: RentCar) -> Done | NothingLeft:
-    return await _do(tx, command.trip, "rent car", "cars")
-
-
-@garage.handles(ReturnCar)
-async def return_car(tx: Tx, command: ReturnCar) -> Done:
-    return await _undo(tx, command.trip, "rent car", "cars")
-
-
-@post.handles(SendTickets)
-async def send_tickets(tx: Tx, command: SendTickets) -> Done:
-    await note(tx, command.trip, "send tickets")
-    tx.tell(TicketsSent(command.trip), command.trip)
-    return Done()
+from tests.simulation.effects import EFFECTS, as_the_sagas_say, counted, instances
+from tests.simulation.trip_rooms import (
+    CARS,
+    DEPOSIT,
+    FARE,
+    MONEY,
+    ROOMS,
+    SEATS,
+    AskOpinion,
+    BookHotel,
+    CancelHotel,
+    Charge,
+    CloseTrip,
+    DropSeat,
+    GiveSeat,
+    HoldSeat,
+    OnTrip,
+    PayDeposit,
+    RentCar,
+    ReturnCar,
+    ReturnDeposit,
+    SendTickets,
+    Trip,
+    agency,
+    airline,
+    bank,
+    decide_wishes,
+    garage,
+    hotel,
+    post,
+)
 
 
 def _close_trip(trip: Trip, cause: Cause) -> CloseTrip:
     return CloseTrip(trip.trip, cause)
 
 
-book_trip = Saga(
-    "book-trip",
-    Trip,
-    begun("open", undo=_close_trip),
-    together(
-        compensatable("book hotel", lambda trip: BookHotel(trip.trip), undo=lambda trip: CancelHotel(trip.trip)),
-        compensatable("hold seat", lambda trip: HoldSeat(trip.trip), undo=lambda trip: DropSeat(trip.trip)),
-        compensatable("pay deposit", lambda trip: PayDeposit(trip.trip), undo=lambda trip: ReturnDeposit(trip.trip)),
-    ),
-    compensatable("rent car", lambda trip: RentCar(trip.trip), undo=lambda trip: ReturnCar(trip.trip)),
-    pivot("charge", lambda trip: Charge(trip.trip)),
-    together(
-        retriable("give seat", lambda trip: GiveSeat(trip.trip)),
-        retriable("send tickets", lambda trip: SendTickets(trip.trip)),
-    ),
-    best_effort("ask", lambda trip: AskOpinion(trip.trip)),
-    deadline_s=30.0,
-)
+def trip_saga(name: str, timeout_s: float, deadline_s: float, until_done: Retry = UNTIL_DONE) -> Saga[Trip]:
+    """`timeout_s` is the patience with each step that can be undone, `until_done` the budget of the others."""
+    return Saga(
+        name,
+        Trip,
+        begun("open", undo=_close_trip, undo_retry=until_done, timeout_s=timeout_s),
+        together(
+            _undoable("book hotel", BookHotel, CancelHotel, timeout_s, until_done),
+            _undoable("hold seat", HoldSeat, DropSeat, timeout_s, until_done),
+            _undoable("pay deposit", PayDeposit, ReturnDeposit, timeout_s, until_done),
+        ),
+        _undoable("rent car", RentCar, ReturnCar, timeout_s, until_done),
+        pivot("charge", _on(Charge), timeout_s=timeout_s, retry=until_done),
+        together(
+            retriable("give seat", _on(GiveSeat), timeout_s=timeout_s, retry=until_done),
+            retriable("send tickets", _on(SendTickets), timeout_s=timeout_s, retry=until_done),
+        ),
+        best_effort("ask", _on(AskOpinion), timeout_s=timeout_s),
+        deadline_s=deadline_s,
+    )
+
+
+def _undoable(name: str, ask: type[OnTrip], undo: type[OnTrip], timeout_s: float, until_done: Retry) -> Step[Trip]:
+    return compensatable(name, _on(ask), undo=_on(undo), timeout_s=timeout_s, undo_retry=until_done)
+
+
+def _on(command: type[OnTrip]) -> Callable[[Trip], Command]:
+    def made(trip: Trip) -> Command:
+        return command(trip.trip)
+
+    return made
+
+
+book_trip = trip_saga("book-trip", timeout_s=5.0, deadline_s=30.0)
+hurry_trip = trip_saga("hurry-trip", timeout_s=0.5, deadline_s=3.0)
 PARTICIPANTS = [agency, hotel, airline, bank, garage, post]
 
 
@@ -280,24 +137,23 @@ def trip(random: Random) -> Trip:
     return Trip(f"trip {random.getrandbits(40):010x}")
 
 
-TRIPS = Scenario(
-    book_trip,
-    PARTICIPANTS,
-    trip,
-    {
-        "agency": [EFFECTS, _HEARD],
-        "hotel": _stock("rooms", ROOMS),
-        "airline": [*_stock("seats", SEATS), _WISHES],
-        "bank": _stock("money", MONEY),
-        "garage": _stock("cars", CARS),
-        "post": [EFFECTS],
-    },
-    [
-        as_the_sagas_say(book_trip, [each.name for each in PARTICIPANTS]),
-        conserved,
-        completed_trips_are_paid,
-        heard_once,
-    ],
-    sagas=10,
-    chores={"airline": decide_wishes},
-)
+_MIGRATIONS = {
+    "agency": [EFFECTS, _HEARD],
+    "hotel": _stock("rooms", ROOMS),
+    "airline": [*_stock("seats", SEATS), _WISHES],
+    "bank": _stock("money", MONEY),
+    "garage": _stock("cars", CARS),
+    "post": [EFFECTS],
+}
+
+
+def trips(saga: Saga[Trip], sagas: int = 10) -> Scenario:
+    """Any of the definitions above."""
+    effects = as_the_sagas_say(saga, [each.name for each in PARTICIPANTS])
+    judges = [effects, conserved, completed_trips_are_paid, heard_once]
+    return Scenario(saga, PARTICIPANTS, trip, _MIGRATIONS, judges, sagas, chores={"airline": decide_wishes})
+
+
+TRIPS = trips(book_trip)
+HURRIED = trips(hurry_trip)
+"""Hardly patient: much is unknown in it when it turns back, and it turns back often."""

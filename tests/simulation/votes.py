@@ -92,9 +92,9 @@ def _asks(kind: type[OnVote], name: str, step: str) -> Callable[[Vote], Command]
     return ask
 
 
-def _voter(name: str) -> Any:
+def _voter(name: str, timeout_s: float = 5.0) -> Any:
     prepare, abort = _asks(Hold, name, "prepare"), _asks(GiveBack, name, "prepare")
-    return voter(name, prepare=prepare, commit=_asks(Take, name, "commit"), abort=abort)
+    return voter(name, prepare=prepare, commit=_asks(Take, name, "commit"), abort=abort, timeout_s=timeout_s)
 
 
 def _reservation(name: str) -> Any:
@@ -103,6 +103,7 @@ def _reservation(name: str) -> Any:
 
 
 vote: Saga[Vote] = two_phase("vote", Vote, *map(_voter, NAMES), deadline_s=30.0)
+hurry_vote: Saga[Vote] = two_phase("hurry-vote", Vote, *(_voter(name, 0.5) for name in NAMES), deadline_s=3.0)
 reserve: Saga[Vote] = tcc("reserve", Vote, *map(_reservation, NAMES), deadline_s=30.0)
 
 
@@ -140,4 +141,5 @@ def _input(random: Random) -> Vote:
 
 
 VOTES = _scenario(vote)
+HURRIED_VOTES = _scenario(hurry_vote)
 RESERVATIONS = _scenario(reserve)
