@@ -126,12 +126,11 @@ class Clients:
         user, key = self._users[wanted.user], wanted.key.encode()
 
         async def place(home: Home) -> Answer:
-            assert home.counter is not None
             headers = {b"authorization": token_at(user, home.process.runtime.now()), b"idempotency-key": key}
             if wanted.waits:
                 headers[b"prefer"] = b"wait=2"
             try:
-                return await home.counter.place(headers, body)
+                return await home.counters[wanted.saga].place(headers, body)
             except Exception as error:
                 return as_problem(error).answer()
 

@@ -23,6 +23,8 @@ from shop.desks import COORDINATING, served
 from shop.notifications.desk import NotificationsDesk
 from shop.ops.desks import HealthDesk, SagasDesk
 from shop.orders.counter import Counter
+from shop.orders.definitions import PLACING
+from shop.orders.desk import OrdersDesk, Placed, Placing, Wrong
 from shop.participants import PARTICIPANTS, REFUSALS
 from shop.payments.gateway import Gateway, GatewaySettings
 from shop.rooms import HOLDING, open_expiry, open_orders, open_payments
@@ -118,11 +120,15 @@ class Homes:
             faults=None if taking is None else _Refusing(process, room, chances),
         )
 
+    def _counters(self, service: Service, desk: OrdersDesk) -> dict[str, Counter]:
+        rates, runtime = Rates(), service.runtime
+        return {saga: Counter(_By(desk, saga), runtime, self._verifier, rates) for saga in PLACING}
+
     async def _desk(self, home: Home, service: Service, undo: AsyncExitStack, queues: InProcess) -> object:
         match service.name:
             case "orders":
                 opened = open_orders(service, undo, queues.drained if self._shape.queues else None)
-                home.counter = Counter(opened.desk, service.runtime, self._verifier, Rates())
+                home.counters = self._counters(service, opened.desk)
                 return opened.desk
             case "users":
                 return await _open_users(service)
@@ -132,6 +138,18 @@ class Homes:
                 if service.name in HOLDING:
                     open_expiry(service, undo)
                 return _PLAIN[service.name](service)
+
+
+class _By(OrdersDesk):
+    """Has orders placed by a saga of another name, as storefronts do."""
+
+    def __init__(self, desk: OrdersDesk, saga: str) -> None:
+        self._desk = desk
+        self._saga = saga
+        self.ended = desk.ended  # type: ignore[method-assign]
+
+    async def place(self, placing: Placing) -> Placed | Wrong:
+        return await self._desk.place(placing._replace(saga=self._saga))
 
 
 async def _open_users(service: Service) -> UsersDesk:

@@ -28,12 +28,12 @@ PATIENCE_S = 10.0
 
 @dataclass
 class Home:
-    """What one life of a process serves: `desks` by the names under which they are asked."""
+    """What one life of a process serves: `desks` by the names under which they are asked, `counters` by saga."""
 
     process: Process
     services: dict[str, Service] = field(default_factory=dict)
     desks: dict[str, object] = field(default_factory=dict)
-    counter: Counter | None = None
+    counters: dict[str, Counter] = field(default_factory=dict)
     gateway: Gateway | None = None
 
 

@@ -6,19 +6,24 @@ from typing import NamedTuple
 
 import msgspec
 
+from shop.orders.parallel_saga import place_in_parallel
+from shop.orders.sagas import place_order
+from shop.orders.tcc_saga import place_by_tcc
+from shop.orders.two_phase_saga import buy_two_phase
 from shop.payments.gateway_wire import APPROVED, DECLINED, LATE, LOST, SLOW
 from tests.simulation.shop_sown import MONEY, NARROW_SLOT, NO_SLOT, WIDE_SLOT
 
 OPEN_S = 4.0
 _CARDS = (APPROVED, APPROVED, APPROVED, DECLINED, SLOW, LATE, LOST, "4111111111111111")
 _NAMES = tuple(MONEY)
+_SAGAS = tuple(saga.name for saga in (place_order, place_in_parallel, place_by_tcc, buy_two_phase))
 
 
 class Wanted(NamedTuple):
     """An order that somebody wants: `copies` of the request leave at the same moment, all with the same key.
 
     `cancel_s` after its acknowledgement it is taken back, if at all; `waits`: the client wants to hear of the end.
-    `other`: with the same key comes a request for something else.
+    `other`: with the same key comes a request for something else. `saga` names the definition that it goes by.
     """
 
     number: int
@@ -31,6 +36,7 @@ class Wanted(NamedTuple):
     cancel_s: float | None
     waits: bool
     other: bool
+    saga: str
 
     @property
     def key(self) -> str:
@@ -72,6 +78,7 @@ class Load(NamedTuple):
     joining: bool
     correcting: bool
     spying: bool
+    intruding: bool
 
 
 def load_of(seed: int, orders: int) -> Load:
@@ -79,7 +86,7 @@ def load_of(seed: int, orders: int) -> Load:
     wanted = [_wanted(random, number) for number in range(orders)]
     deposits = [_paying(random, number) for number in range(orders // 4)]
     looks = [_looking(random) for _ in range(orders // 2)]
-    return Load(wanted, deposits, looks, random.random() < 0.3, random.random() < 0.5, random.random() < 0.5)
+    return Load(wanted, deposits, looks, *[random.random() < share for share in (0.3, 0.5, 0.5, 0.1)])
 
 
 def _wanted(random: Random, number: int) -> Wanted:
@@ -94,6 +101,7 @@ def _wanted(random: Random, number: int) -> Wanted:
         cancel_s=random.random() ** 2 * 10.0 if random.random() < 0.2 else None,
         waits=random.random() < 0.25,
         other=random.random() < 0.1,
+        saga=random.choices(_SAGAS, (70, 10, 10, 10))[0],
     )
 
 

@@ -5,12 +5,11 @@ first seen; what was done about it later, between the first request and the answ
 hold only where the room itself said so: a fault that refuses says nothing of the wallet.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from amends.messages import Operation as Direction
 from amends.testing.linearizable import Operation, check
 from amends.testing.objects import Answer, Capture, Deposit, Hold, Purse, PurseInput, PurseOutput, Read, Release
 from amends.testing.worlds import World
@@ -18,12 +17,14 @@ from tests.simulation.shop_clients import Book
 from tests.simulation.shop_sown import MONEY, STOCK, sown
 
 Done = Operation[PurseInput, PurseOutput]
-Answers = Mapping[tuple[str, str, str], tuple[str, str]]
 
 _FOLLOWED = ("bread", "teapot")
-_ORDERS = "select id, user_id, items, total_minor, pay_with, coalesce(cancel_saga, '') from orders order by id"
+_ORDERS = "select id, user_id, items, total_minor, coalesce(cancel_saga, '') from orders order by id"
 _KEYS = "select cast(headers as text), key from idempotency_keys where route = '/api/orders' and status = 202"
-_ANSWERS = "select saga, step, operation, outcome, type from inbox"
+_ANSWERS = "select saga, step, operation, outcome, type from inbox where outcome is not null"
+_HELD = frozenset({"MoneyHeld", "StockReserved", "StockHeld"})
+_SHORT = frozenset({"InsufficientFunds", "OutOfStock"})
+_GIVEN_BACK = frozenset({"MoneyReleased", "StockReleased", "StockDropped"})
 
 
 class Bought(NamedTuple):
@@ -33,8 +34,14 @@ class Bought(NamedTuple):
     user_id: str
     items: Mapping[str, int]
     total_minor: int
-    pay_with: str
     cancel_saga: str
+
+
+class Answered(NamedTuple):
+    """A row of an inbox: `kind` is the reply's name, `seen` where in the record it was first told."""
+
+    kind: str
+    seen: int
 
 
 class Explained:
@@ -44,7 +51,10 @@ class Explained:
         self._world = world
         self._book = book
         self._keys = dict(self._rows("orders", _KEYS))
-        self._answered = _first_answers(world)
+        self._orders = [
+            Bought(id, user, _counted(items), *rest) for id, user, items, *rest in self._rows("orders", _ORDERS)
+        ]
+        self._seen = _first_answers(world)
 
     def violations(self) -> Iterator[str]:
         """What no order of operations explains."""
@@ -56,75 +66,56 @@ class Explained:
 
     def _money(self) -> Iterator[Done]:
         answers = self._answers("billing")
-        for order in self._orders():
-            if order.pay_with == "wallet":
-                key = f"wallet {sown().name_of(order.user_id)}"
-                told = answers.get((order.id, "hold money", Direction.ACTION), ("", ""))
-                yield from self._held(order, key, "hold money", order.total_minor, told)
-                yield from self._later(order, key, answers)
+        for order in self._orders:
+            key = f"wallet {sown().name_of(order.user_id)}"
+            yield from self._moved(order, key, order.total_minor, answers)
         for paying, called, returned in self._book.deposits.values():
-            yield Operation(
-                f"wallet {paying.user}", paying.key, called, returned, Deposit(paying.amount_minor), Answer.DONE
-            )
-
-    def _later(
-        self, order: Bought, key: str, answers: Mapping[tuple[str, str, str], tuple[str, str]]
-    ) -> Iterator[Done]:
-        """What became of money that was held."""
-        wanted: list[tuple[str, str, Direction, PurseInput]] = [
-            (order.id, "capture money", Direction.ACTION, Capture(order.total_minor)),
-            (order.id, "hold money", Direction.COMPENSATION, Release(order.total_minor)),
-            (order.cancel_saga, "refund money", Direction.ACTION, Deposit(order.total_minor)),
-        ]
-        held = answers.get((order.id, "hold money", Direction.ACTION), ("", ""))[0] == "done"
-        for saga, step, direction, what in wanted:
-            if held and answers.get((saga, step, direction), ("", ""))[0] == "done":
-                yield self._operation(order, key, what, Answer.DONE, self._answered.get((saga, step, direction)))
+            put = Deposit(paying.amount_minor)
+            yield Operation(f"wallet {paying.user}", paying.key, called, returned, put, Answer.DONE)
 
     def _goods(self) -> Iterator[Done]:
+        """Of several products nobody knows which one was lacking."""
         answers = self._answers("warehouse")
-        for order in self._orders():
-            told = answers.get((order.id, "reserve stock", Direction.ACTION), ("", ""))
+        for order in self._orders:
             for sku in [sku for sku in order.items if sku in _FOLLOWED]:
-                key, count = f"stock {sku}", order.items[sku]
-                if told[0] == "done" or len(order.items) == 1:
-                    yield from self._held(order, key, "reserve stock", count, told)
-                for saga, step, direction in (
-                    (order.id, "reserve stock", Direction.COMPENSATION),
-                    (order.cancel_saga, "release stock", Direction.ACTION),
-                ):
-                    if told[0] == "done" and answers.get((saga, step, direction), ("", ""))[0] == "done":
-                        seen = self._answered.get((saga, step, direction))
-                        yield self._operation(order, key, Release(count), Answer.DONE, seen)
+                for each in self._moved(order, f"stock {sku}", order.items[sku], answers):
+                    if each.output is Answer.DONE or len(order.items) == 1:
+                        yield each
 
-    def _held(self, order: Bought, key: str, step: str, amount: int, told: tuple[str, str]) -> Iterator[Done]:
-        seen = self._answered.get((order.id, step, Direction.ACTION))
-        if told[0] == "done":
-            yield self._operation(order, key, Hold(amount), Answer.DONE, seen)
-        elif told[1] in ("InsufficientFunds", "OutOfStock"):
-            yield self._operation(order, key, Hold(amount), Answer.REFUSED, seen)
+    def _moved(self, order: Bought, key: str, amount: int, answers: Mapping[str, Sequence[Answered]]) -> Iterator[Done]:
+        """What an order did to a wallet or to a product; to give back what was not held does nothing."""
+        called = self._book.called.get(self._keys[order.id], 0)
+        all = [*answers.get(order.id, ()), *answers.get(order.cancel_saga, ())]
+        held = any(each.kind in _HELD for each in all)
+        for each in all:
+            if each.kind in _SHORT:
+                yield Operation(key, order.id, called, each.seen, Hold(amount), Answer.REFUSED)
+            elif held and (what := _meant(each.kind, amount)) is not None:
+                yield Operation(key, order.id, called, each.seen, what, Answer.DONE)
 
     def _looks(self) -> Iterator[Done]:
         for look in self._book.looks:
             yield Operation(look.key, "reader", look.called, look.returned, Read(), look.seen)
 
-    def _operation(self, order: Bought, key: str, what: PurseInput, came: Answer, seen: int | None) -> Done:
-        called = self._book.called.get(self._keys[order.id], 0)
-        return Operation(key, order.id, called, len(self._world.record) if seen is None else seen, what, came)
-
-    def _orders(self) -> Iterator[Bought]:
-        for id, user_id, items, *rest in self._rows("orders", _ORDERS):
-            yield Bought(id, user_id, _counted(items), *rest)
-
-    def _answers(self, room: str) -> Answers:
-        """Of each operation the outcome, and the kind of reply."""
-        return {
-            (saga, step, operation): (outcome or "", kind.rpartition(".")[2])
-            for saga, step, operation, outcome, kind in self._rows(room, _ANSWERS)
-        }
+    def _answers(self, room: str) -> dict[str, list[Answered]]:
+        """What the room has answered, by saga."""
+        found: dict[str, list[Answered]] = {}
+        for saga, step, operation, _, kind in self._rows(room, _ANSWERS):
+            seen = self._seen.get((saga, step, operation), len(self._world.record))
+            found.setdefault(saga, []).append(Answered(kind, seen))
+        return found
 
     def _rows(self, database: str, sql: str) -> list[tuple[Any, ...]]:
         return list(self._world.databases[database].connection.execute(sql))
+
+
+def _meant(kind: str, amount: int) -> PurseInput | None:
+    """What a reply says was done."""
+    if kind in _HELD:
+        return Hold(amount)
+    if kind in _GIVEN_BACK:
+        return Release(amount)
+    return Capture(amount) if kind == "MoneyCaptured" else Deposit(amount) if kind == "MoneyRefunded" else None
 
 
 def _first_answers(world: World) -> dict[tuple[str, str, str], int]:

@@ -19,6 +19,7 @@ from amends.testing.loop import NothingLeft, TooLong
 from amends.testing.worlds import World
 from tests.simulation.shop_clients import Book, Clients
 from tests.simulation.shop_homes import APART, EMBEDDED, ON_NETWORK, SHARED, Shape
+from tests.simulation.shop_intruder import Intruder
 from tests.simulation.shop_load import load_of
 from tests.simulation.shop_oracles import Judge, Violation, unrest
 from tests.simulation.shop_sown import begin, sown
@@ -114,7 +115,7 @@ class _Run:
 
     async def _story(self) -> None:
         async with asyncio.timeout(_LONGEST_S):
-            clients = asyncio.get_running_loop().create_task(self.clients.run())
+            clients = asyncio.gather(self.clients.run(), self._intrude())
             await asyncio.sleep(4.0 + self.troubled_s / 2)
             await self.judge.look()
             await asyncio.sleep(self.troubled_s / 2)
@@ -124,6 +125,10 @@ class _Run:
             await self._settle()
         self.world.tell("world", "settled")
         await self.judge.end()
+
+    async def _intrude(self) -> None:
+        if self.load.intruding:
+            await Intruder(self.world, self.book, Random(f"{self.world.seed} intruder")).run(self.load.orders)
 
     async def _settle(self) -> None:
         """Whatever is stuck is mended by the operator, now that nothing fails any more."""
