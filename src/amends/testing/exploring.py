@@ -70,7 +70,8 @@ class Found(AssertionError):
 
     def __init__(self, exploration: Exploration, failure: Failure, more: Sequence[str] = ()) -> None:
         seeds = f"{exploration.seeds} seeds ran; the last one failed"
-        super().__init__("\n".join([seeds, *failure.lines(), *more]))
+        again = f"again: pytest --amends-seed {failure.found.seed}, or explore(…, first={failure.found.seed}, seeds=1)"
+        super().__init__("\n".join([seeds, *failure.lines(), again, *more]))
         self.exploration = exploration
         self.failure = failure
 
@@ -110,15 +111,11 @@ def run_one(made: Made, seed: int, exploration: Exploration) -> None:
 
 
 def shorten(made: Made, found: Outcomes, most_tries: int = MOST_TRIES) -> Failure:
-    """Fewer sagas first, then fewer faults, half of them, a quarter of them, each alone."""
+    """Fewer sagas, then fewer faults, in turn, until neither can be left out."""
     tries = _Tries(made, found, most_tries)
-    for sagas in (1, 2, 3, 5, 8, 12):
-        if sagas < tries.sagas and tries.fails(sagas, tries.without):
-            break
-    size = max(1, len(tries.best.happened) // 2)
-    while size:
-        if not tries.drop_some(size):
-            size //= 2
+    tries.drop_sagas()
+    while tries.drop_faults() and tries.drop_sagas():
+        pass
     return Failure(found, tries.best, tries.sagas, tries.count)
 
 
@@ -154,6 +151,18 @@ class _Tries:
             return False
         self.best, self.sagas, self.without = outcomes, sagas, frozenset(without)
         return True
+
+    def drop_sagas(self) -> bool:
+        """Whether any smaller number of sagas still fails."""
+        return any(self.fails(sagas, self.without) for sagas in range(1, self.sagas))
+
+    def drop_faults(self) -> bool:
+        """Half of them, a quarter of them, each alone, as long as it still fails; whether any could go."""
+        before, size = len(self.best.happened), max(1, len(self.best.happened) // 2)
+        while size:
+            if not self.drop_some(size):
+                size //= 2
+        return len(self.best.happened) < before
 
     def drop_some(self, size: int) -> bool:
         """Whether leaving out `size` faults in a row, anywhere, still fails."""

@@ -1,6 +1,6 @@
 """Crash points: every durable write and every send of a run, and a crash right before and right after each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -29,10 +29,13 @@ class Crashed(NamedTuple):
     outcomes: "Outcomes"
 
 
-def crash_points(scenario: "Scenario", *, pairs: bool = False, seed: int = 0) -> Iterator[Crashed]:
+def crash_points(
+    scenario: "Scenario | Callable[[], Scenario]", *, pairs: bool = False, seed: int = 0
+) -> Iterator[Crashed]:
     """One saga, without any other fault: a run for each point, or for each two, one after the other.
 
-    The second point is any that comes after the first crash: of the same process, begun anew, or of another.
+    The second point is any that comes after the first crash: of the same process, begun anew, or of another. A function
+    that makes the scenario is called for each run.
     """
     for first in _run(scenario, seed, []).outcomes.points:
         crashed = _run(scenario, seed, [first])
@@ -42,10 +45,11 @@ def crash_points(scenario: "Scenario", *, pairs: bool = False, seed: int = 0) ->
                 yield _run(scenario, seed, [first, second])
 
 
-def _run(scenario: "Scenario", seed: int, points: list[Point]) -> Crashed:
+def _run(scenario: "Scenario | Callable[[], Scenario]", seed: int, points: list[Point]) -> Crashed:
     from amends.testing.scenarios import play  # noqa: PLC0415 a world knows its points
 
-    return Crashed(points, play(scenario, seed, rates={}, sagas=1, crashes=points))
+    made = scenario() if callable(scenario) else scenario
+    return Crashed(points, play(made, seed, rates={}, sagas=1, crashes=points))
 
 
 def _later(points: Sequence[Point], first: Point) -> Sequence[Point]:
