@@ -4,6 +4,7 @@ import importlib
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
 
@@ -49,11 +50,19 @@ def _made(name: str, found: object) -> Made:
     if isinstance(found, Scenario):
         given = found
         return lambda: given
-    if callable(found) and isinstance(found(), Scenario):
+    if callable(found) and _takes_nothing(found) and isinstance(found(), Scenario):
         made: Callable[[], Scenario] = found
         return made
     mend = "name an amends.testing.Scenario(saga, participants, inputs), or a function that makes one"
     raise Unusable(f"{name} is a {type(found).__name__}: {mend}")
+
+
+def _takes_nothing(function: Callable[..., object]) -> bool:
+    try:
+        signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _shown(seeds: list[int]) -> Iterator[int]:
