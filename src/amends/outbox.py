@@ -42,9 +42,10 @@ class OutboxRelay:
             envelopes = [*envelopes, *[self._event(each, tx.now) for each in tx.told]]
             tx.told.clear()
         if envelopes:
+            before = await self._unheard(tx, envelopes) if self._unsure else []
             await self._storage.outbox.insert(tx, envelopes)
             self._unsure[envelopes[0].id] = (tx.now, envelopes)
-            tx.after_commit(partial(self._hand_over, envelopes))
+            tx.after_commit(partial(self._hand_over, envelopes, before))
 
     async def forget(self, tx: Tx) -> None:
         """Removes the rows of messages that the transport has taken."""
@@ -84,7 +85,19 @@ class OutboxRelay:
         if self._runtime.now() >= self._swept_at + TIDY_AFTER_S:
             await self.sweep(everything=True)
 
-    def _hand_over(self, envelopes: Sequence[Envelope]) -> None:
+    async def _unheard(self, tx: Tx, envelopes: Sequence[Envelope]) -> list[MessageId]:
+        """What shares a key with these, and is committed although nobody heard of it: it has to leave before them."""
+        keys = {each.key for each in envelopes}
+        unsure = [id for id, (_, sent) in self._unsure.items() if any(each.key in keys for each in sent)]
+        if not unsure:
+            return []
+        left = {each.id for each in await self._storage.outbox.unsent(tx, float("inf"), _MOST)}
+        return [id for id in unsure if id in left]
+
+    def _hand_over(self, envelopes: Sequence[Envelope], before: Sequence[MessageId] = ()) -> None:
+        for id in before:
+            _, unheard = self._unsure.pop(id, (0.0, ()))
+            self._transport.send(unheard, self._taken.extend)
         self._unsure.pop(envelopes[0].id, None)
         self._transport.send(envelopes, self._taken.extend)
 

@@ -74,6 +74,7 @@ LOSSY_BELLS = scenario_of(BELLS, LOSSY, sagas=12)
 UNTAKEN_BELLS = scenario_of(BELLS, UNTAKEN, sagas=12)
 COPIED_BELLS = scenario_of(BELLS, COPIES, sagas=12)
 FAILING_BELLS = scenario_of(BELLS, FAILING, sagas=12)
+UNHEARD_IN_ORDER = scenario_of(IN_ORDER, {"commit lost after": 0.5, "crash": 0.5}, sagas=12)
 SCENARIOS = {
     "trips": TRIPS,
     "trips, lossy": LOSSY_TRIPS,
@@ -96,6 +97,7 @@ SCENARIOS = {
     "bells, copied": COPIED_BELLS,
     "bells, failing": FAILING_BELLS,
     "bells, in order": IN_ORDER,
+    "bells, in order, unheard": UNHEARD_IN_ORDER,
 }
 
 ABLATIONS = [
@@ -126,6 +128,7 @@ ABLATIONS = [
     Ablation("a batch is acknowledged after its commit", without.batches_are_acknowledged_first, UNTAKEN_BELLS),
     Ablation("a message that fails is kept", without.failed_messages_are_dropped, FAILING_BELLS),
     Ablation("a message that fails is not overtaken by its key", without.failed_messages_are_overtaken, IN_ORDER),
+    Ablation("a commit that nobody heard of is not overtaken", without.unheard_commits_are_overtaken, UNHEARD_IN_ORDER),
     Ablation("intent is durable before the command leaves", hazards.intent_is_kept_in_memory, CRASHING_VOTES),
     Ablation("silence is asked again", without.timers_never_fire, SILENT_TRIPS),
     Ablation("every step that was sent is undone", hazards.only_answered_steps_are_undone, HURRIED_TRIPS),

@@ -118,8 +118,8 @@ def rows_go_when_they_are_handed_over(patch: Patch) -> None:
     """Not when the transport has taken them."""
     hand_over = OutboxRelay._hand_over
 
-    def handed(self: OutboxRelay, envelopes: Sequence[Envelope]) -> None:
-        hand_over(self, envelopes)
+    def handed(self: OutboxRelay, envelopes: Sequence[Envelope], before: Sequence[MessageId] = ()) -> None:
+        hand_over(self, envelopes, before)
         self._taken.extend(each.id for each in envelopes)
 
     patch.setattr(OutboxRelay, "_hand_over", handed)
@@ -136,6 +136,13 @@ def unheard_commits_are_forgotten(patch: Patch) -> None:
     async def find_out(self: OutboxRelay, unsure: Sequence[MessageId]) -> None: ...
 
     patch.setattr(OutboxRelay, "_find_out", find_out)
+
+
+def unheard_commits_are_overtaken(patch: Patch) -> None:
+    async def unheard(self: OutboxRelay, tx: Tx, envelopes: Sequence[Envelope]) -> list[MessageId]:
+        return []
+
+    patch.setattr(OutboxRelay, "_unheard", unheard)
 
 
 def batches_are_acknowledged_first(patch: Patch) -> None:
