@@ -79,7 +79,7 @@ def _say(desk: Desk, options: Namespace, exploration: Exploration, took_s: float
     if screen.json:
         return
     told = "nothing found." if failure is None else f"one failed. Again: {replay}"
-    screen.line(f"{exploration.seeds:,} seeds in {took_s:.1f} s ({exploration.seeds / took_s:.0f} a second): {told}")
+    screen.line(f"{exploration.seeds:,} seeds in {took_s:.1f} s ({exploration.seeds / took_s:.3g} a second): {told}")
     for line in failure.lines() if failure else ():
         screen.line(line)
 
