@@ -11,7 +11,6 @@ from amends.testing.worlds import World, storage_of
 from shop.app import app
 from shop.orders.definitions import ALL
 from tests.simulation.shop_clients import Book
-from tests.simulation.shop_load import Load
 from tests.simulation.shop_models import Explained
 from tests.simulation.shop_sown import MONEY
 
@@ -63,11 +62,10 @@ class Violation(NamedTuple):
 class Judge:
     """Looks at the databases of one world."""
 
-    def __init__(self, world: World, book: Book, load: Load) -> None:
+    def __init__(self, world: World, book: Book) -> None:
         self.violations: list[Violation] = []
         self._world = world
         self._book = book
-        self._load = load
 
     def violated(self, what: str, detail: str) -> None:
         self.violations.append(Violation(what, detail))
@@ -124,6 +122,9 @@ class Judge:
         by_key = {key: paying for key, (paying, _, _) in self._book.deposits.items()}
         ((count, total),) = self._rows("billing", _DEPOSITED)
         before = sown_deposits()
+        for key in sorted(set(keys) - by_key.keys()):
+            self.violated("every deposit has been asked for", key)
+        keys = [key for key in keys if key in by_key]
         wanted = (before[0] + len(keys), before[1] + sum(by_key[key].amount_minor for key in keys))
         if (count, total) != wanted or len(set(keys)) != len(keys):
             self.violated("one deposit a key", f"{count} of {total} in all, not {wanted[0]} of {wanted[1]}")

@@ -20,7 +20,7 @@ from amends.testing.worlds import World
 from tests.simulation.shop_clients import Book, Clients
 from tests.simulation.shop_homes import APART, EMBEDDED, ON_NETWORK, SHARED, Shape
 from tests.simulation.shop_intruder import Intruder
-from tests.simulation.shop_load import load_of
+from tests.simulation.shop_load import Load, load_of
 from tests.simulation.shop_oracles import Judge, Violation, unrest
 from tests.simulation.shop_sown import begin, sown
 
@@ -33,10 +33,12 @@ HIGHEST_HERE: Mapping[str, float] = {
     "gateway answer lost": 0.3,
 }
 _SHAPES = (EMBEDDED, EMBEDDED, ON_NETWORK, APART, SHARED)
-_GRAINS = (0.0, 0.5, 1.0, 1.0, 2.0, 2.0)
-_TROUBLED_S = 8.0
+_GRAINS = (0.0, 0.5, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0)
+_TROUBLED_S = 20.0
 _LONGEST_S = 1800.0
 _GRAIN_S = 2.0
+_SLOWER = 1.2
+_SLOWEST_S = 30.0
 
 
 class Outcomes(NamedTuple):
@@ -59,9 +61,10 @@ def play(
     without: Collection[Fault] = (),
     orders: int = ORDERS,
     shape: Shape | None = None,
+    load: Load | None = None,
 ) -> Outcomes:
-    """Runs one seed from beginning to end."""
-    run = _Run(seed, rates, without, orders, shape)
+    """Runs one seed from beginning to end; `shape` and `load` are drawn by seed unless given."""
+    run = _Run(seed, rates, without, load or load_of(seed, orders), shape)
     try:
         run.go()
         return run.outcomes()
@@ -75,19 +78,19 @@ class _Run:
         seed: int,
         rates: Mapping[str, float] | None,
         without: Collection[Fault],
-        orders: int,
+        load: Load,
         shape: Shape | None,
     ) -> None:
         databases, chance = sown(), Random(f"{seed} shop")
         self.shape = chance.choice(_SHAPES) if shape is None else shape
         self.world = World(seed, rates, without, shards=chance.choice((1, 3)), highest=HIGHEST_HERE)
         self.world.hurry(chance.choice(_GRAINS))
-        self.troubled_s = _TROUBLED_S * chance.random()
+        self.troubled_s = _TROUBLED_S * chance.random() ** 2
         self.line = begin(self.world, self.shape, databases)
         self.book = Book()
-        self.load = load_of(seed, orders)
-        self.clients = Clients(self.line, self.load, self.book)
-        self.judge = Judge(self.world, self.book, self.load)
+        self.load = load
+        self.clients = Clients(self.line, load, self.book)
+        self.judge = Judge(self.world, self.book)
 
     def go(self) -> None:
         try:
@@ -131,7 +134,10 @@ class _Run:
             await Intruder(self.world, self.book, Random(f"{self.world.seed} intruder")).run(self.load.orders)
 
     async def _settle(self) -> None:
-        """Whatever is stuck is mended by the operator, now that nothing fails any more."""
+        """Whatever is stuck is mended by the operator, now that nothing fails any more; timers are late, and later."""
+        grain_s = _GRAIN_S
         while unrest(self.world):
             await self.clients.mend()
-            await asyncio.sleep(_GRAIN_S)
+            await asyncio.sleep(grain_s)
+            grain_s = min(grain_s * _SLOWER, _SLOWEST_S)
+            self.world.hurry(grain_s)
