@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,6 +13,7 @@ from amends.mending import Action
 from amends.pages import KeyScope
 from amends.state import Status
 from shop.calls import CallFailed
+from shop.desks import ROOMS
 from shop.ops.desks import Wanted as Sought
 from shop.orders.counter import ROUTE
 from shop.web.errors import as_problem
@@ -76,7 +78,11 @@ class Clients:
         await asyncio.gather(*work)
 
     async def mend(self) -> None:
-        """An operator has whatever is stuck asked again."""
+        """An operator has whatever is stuck asked again, and messages that were given up tried again."""
+        for room in self._parked():
+            with suppress(AmendsError):
+                await self._line.ask(room, lambda home, room=room: _unpark(home, room))  # type: ignore[misc]
+                self._book.mended += 1
         for room, sagas in desks().sagas.items():
             try:
                 for stuck in await sagas.find(Sought(state=Status.STUCK.value)):
@@ -84,6 +90,12 @@ class Clients:
                     self._book.mended += 1
             except (AmendsError, CallFailed) as error:
                 self._world.tell("olga", "could not mend", f"{room}: {error}")
+
+    def _parked(self) -> list[str]:
+        """Rooms where a person is needed."""
+        sql = "select count(*) from parked where retry_at is null and attempts > 0"
+        databases = self._world.databases
+        return [name for name in ROOMS if databases[name].connection.execute(sql).fetchall()[0][0]]
 
     async def _buy(self, wanted: Wanted) -> None:
         await asyncio.sleep(wanted.at)
@@ -221,6 +233,15 @@ class Clients:
             if attempt < tries - 1:
                 await asyncio.sleep(_PAUSE_S)
         return None
+
+
+async def _unpark(home: Home, room: str) -> None:
+    service = home.services[room]
+    async with service.storage.reading() as reader:
+        rows = await service.storage.parking.all(reader, 100)
+    ids = [row.envelope.id for row in rows if row.retry_at is None and row.attempts]
+    for worker in service.workers:
+        await worker.unpark(ids)
 
 
 def _name(answer: Answer) -> str:
