@@ -1,6 +1,6 @@
 """Rules of the shop that a test takes out, each by a patch: the simulated shop has to notice."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -37,11 +37,14 @@ def money_that_was_held_is_released(patch: Patch) -> None:
     patch.setattr(domain, "release", lambda _: Verdict.DONE)
 
 
-def wallets_are_not_overdrawn(patch: Patch) -> None:
-    def hold(known: Hold | None, _: Hold, __: int) -> Verdict:
-        return Verdict.DO if known is None else Verdict.DONE
+def money_that_is_there_is_held(patch: Patch) -> None:
+    """Only the order of all operations shows it: nothing is lost, and nothing is done twice."""
+    hold = domain.hold
 
-    patch.setattr(domain, "hold", hold)
+    def sparing(known: Hold | None, asked: Hold, free_minor: int) -> Verdict:
+        return hold(known, asked, free_minor // 3)
+
+    patch.setattr(domain, "hold", sparing)
 
 
 def deposits_have_keys(patch: Patch) -> None:
@@ -66,17 +69,20 @@ def couriers_are_unbooked(patch: Patch) -> None:
     patch.setattr(delivery, "unbook_slots", nothing)
 
 
-def stock_is_counted(patch: Patch) -> None:
-    patch.setattr(warehouse, "fits", lambda *_: True)
+def stock_that_is_there_is_reserved(patch: Patch) -> None:
+    def sparing(quantities: Mapping[str, int], available: Mapping[str, int]) -> bool:
+        return all(2 * quantity <= available.get(sku, 0) for sku, quantity in quantities.items())
+
+    patch.setattr(warehouse, "fits", sparing)
 
 
 RULES: tuple[TakenOut, ...] = (
     orders_are_their_buyers_own,
     signatures_of_tokens_are_checked,
     money_that_was_held_is_released,
-    wallets_are_not_overdrawn,
+    money_that_is_there_is_held,
     deposits_have_keys,
     unknown_is_not_declined,
     couriers_are_unbooked,
-    stock_is_counted,
+    stock_that_is_there_is_reserved,
 )
