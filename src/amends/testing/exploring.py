@@ -22,6 +22,8 @@ from amends.testing.chances import Fault
 from amends.testing.scenarios import Outcomes, Scenario, play
 
 MOST_TRIES = 150
+_FEW = (1, 2, 3, 5)
+_MOST_OCCASIONS = 2_000
 
 Made = Callable[[], Scenario]
 
@@ -111,11 +113,13 @@ def run_one(made: Made, seed: int, exploration: Exploration) -> None:
 
 
 def shorten(made: Made, found: Outcomes, most_tries: int = MOST_TRIES) -> Failure:
-    """Fewer sagas, then fewer faults, in turn, until neither can be left out."""
+    """Fewer sagas, then fewer faults, in turn, until neither can be left out; then one fault alone, of those kinds."""
     tries = _Tries(made, found, most_tries)
     tries.drop_sagas()
     while tries.drop_faults() and tries.drop_sagas():
         pass
+    tries.most += most_tries
+    tries.find_one()
     return Failure(found, tries.best, tries.sagas, tries.count)
 
 
@@ -138,19 +142,23 @@ class _Tries:
         self.best = found
         self.count = 0
         self.sagas = made().sagas
+        self.most = most
         self.without: frozenset[Fault] = frozenset()
         self._made = made
-        self._most = most
 
     def fails(self, sagas: int, without: Collection[Fault]) -> bool:
-        if self.count >= self._most:
-            return False
-        self.count += 1
-        outcomes = play(self._made(), self.best.seed, without=without, sagas=sagas)
-        if not outcomes.violations:
+        outcomes = self._play(sagas, without)
+        if outcomes is None or not outcomes.violations:
             return False
         self.best, self.sagas, self.without = outcomes, sagas, frozenset(without)
         return True
+
+    def find_one(self) -> bool:
+        """Whether a few sagas fail by one fault alone, on any occasion, of a kind that has happened; the last first."""
+        if (self.sagas, len(self.best.happened)) <= (1, 1):
+            return False
+        kinds = dict.fromkeys(fault.kind for fault in reversed(self.best.happened))
+        return any(self._alone(kind, sagas) for sagas in _FEW if sagas <= self.sagas for kind in kinds)
 
     def drop_sagas(self) -> bool:
         """Whether any smaller number of sagas still fails."""
@@ -169,6 +177,26 @@ class _Tries:
         faults = self.best.happened
         spans = range(0, len(faults), size)
         return any(self.fails(self.sagas, self.without | set(faults[at : at + size])) for at in spans)
+
+    def _alone(self, kind: str, sagas: int) -> bool:
+        every = frozenset(Fault(kind, number) for number in range(_MOST_OCCASIONS))
+        for number in range(_MOST_OCCASIONS):
+            outcomes = self._play(sagas, every - {Fault(kind, number)}, {kind: 1.0})
+            if outcomes is None or not outcomes.happened:
+                return False
+            if outcomes.violations:
+                self.best, self.sagas = outcomes, sagas
+                return True
+        return False
+
+    def _play(
+        self, sagas: int, without: Collection[Fault], rates: Mapping[str, float] | None = None
+    ) -> Outcomes | None:
+        """None when all tries are spent."""
+        if self.count >= self.most:
+            return None
+        self.count += 1
+        return play(self._made(), self.best.seed, rates=rates, without=without, sagas=sagas)
 
 
 def _maker(
