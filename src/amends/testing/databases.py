@@ -239,6 +239,7 @@ class _Transaction:
 
 def _new(name: str, migrations: Sequence[Migration]) -> apsw.Connection:
     connection = apsw.Connection(":memory:", statementcachesize=500)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("pragma foreign_keys = on")
     schema.migrate(connection, name, migrations)
     return connection

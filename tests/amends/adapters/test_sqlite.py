@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import apsw
 import pytest
 
 from amends.adapters.sqlite import SqliteStorage
+from amends.adapters.sqlite.connection import connect
 from amends.conformance import fixtures, messages_suite, pages_suite, sagas_suite, transactions_suite
 from amends.schema import Migration
 
@@ -28,3 +30,13 @@ def open_storage(tmp_path: Path) -> fixtures.OpenStorage:
         return SqliteStorage(tmp_path / "conformance.db", migrations)
 
     return open
+
+
+def test_plans_do_not_depend_on_values(tmp_path: Path) -> None:
+    """Otherwise the statement that looks for due sagas, of a table with a partial index, is prepared anew each time."""
+    connection = connect(tmp_path / "a.db")
+    connection.execute("create table a (b real); create index c on a (b) where b is not null").fetchall()
+
+    assert connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, -1) == 1
+    plan = connection.execute("explain query plan select b from a where b <= :b", (1.0,)).fetchall()
+    assert "USING COVERING INDEX c" in plan[0][3]

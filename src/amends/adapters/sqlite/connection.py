@@ -22,9 +22,11 @@ _PRAGMAS = (
 
 
 def connect(path: Path, *, busy_ms: int = 2000, readonly: bool = False, vfs: str | None = None) -> apsw.Connection:
+    """Plans don't depend on values: with a partial index SQLite would prepare a statement anew for each of them."""
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
     connection.set_busy_timeout(busy_ms)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in _PRAGMAS[2:] if readonly else _PRAGMAS:
         connection.execute(pragma).fetchall()
     return connection
