@@ -129,6 +129,9 @@ ABLATIONS = [
     Ablation("a message that fails is kept", without.failed_messages_are_dropped, FAILING_BELLS),
     Ablation("a message that fails is not overtaken by its key", without.failed_messages_are_overtaken, IN_ORDER),
     Ablation("a commit that nobody heard of is not overtaken", without.unheard_commits_are_overtaken, UNHEARD_IN_ORDER),
+    Ablation(
+        "what may have been set aside is looked for", without.unheard_deferrals_are_forgotten, TRIPS, most=60, long=True
+    ),
     Ablation("intent is durable before the command leaves", hazards.intent_is_kept_in_memory, CRASHING_VOTES),
     Ablation("silence is asked again", without.timers_never_fire, SILENT_TRIPS),
     Ablation("every step that was sent is undone", hazards.only_answered_steps_are_undone, HURRIED_TRIPS),

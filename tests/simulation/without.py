@@ -168,6 +168,11 @@ def failed_messages_are_overtaken(patch: Patch) -> None:
     patch.setattr(Worker, "take", take)
 
 
+def unheard_deferrals_are_forgotten(patch: Patch) -> None:
+    """A worker does not look whether a message was set aside after all."""
+    patch.setattr(Worker, "_unsure", property(lambda self: False, lambda self, value: None), raising=False)
+
+
 def timers_never_fire(patch: Patch) -> None:
     async def expire(self: Coordinator) -> int:
         return 0
