@@ -3,7 +3,7 @@
 BIN := .venv/bin
 CODE = $(wildcard src tests tools bench examples)
 
-.PHONY: help setup up up-distributed order test postman postman-distributed soak check format bench servers lock clean
+.PHONY: help setup up up-distributed order test postman postman-distributed simulate soak check format bench servers lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -30,7 +30,10 @@ postman: .venv/dev.stamp ## run the Postman collections against a shop of its ow
 postman-distributed: .venv/dev.stamp ## the same against the distributed shop
 	@$(BIN)/python -m tools.postman --distributed $(ARGS)
 
-soak: .venv/dev.stamp ## what takes long: the distributed shop broken at random, 300 rounds; AMENDS_CHAOS_SEED, _ROUNDS
+simulate: .venv/dev.stamp ## the shop in simulated worlds for 30 minutes, goes on where it stopped; AMENDS_SIM_MINUTES
+	@$(BIN)/python -m tests.simulation.soak --seeds 1000000000 --minutes $${AMENDS_SIM_MINUTES:-30} --state .soak.json $(ARGS)
+
+soak: simulate ## what takes long: that, then the distributed shop broken at random, 300 rounds; AMENDS_CHAOS_SEED, _ROUNDS
 	@AMENDS_CHAOS_ROUNDS=$${AMENDS_CHAOS_ROUNDS:-300} $(BIN)/pytest -q -s -x -m "chaos or long" $(ARGS)
 
 check: .venv/dev.stamp ## format, lint, types, import rules, ports
@@ -54,7 +57,7 @@ lock: .venv/dev.stamp ## pin the requirements again; ARGS=--upgrade takes the ne
 	tools/lock.sh $(ARGS)
 
 clean: ## remove what make made; ./data stays
-	rm -rf .venv .newman dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .newman .soak.json dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .venv/runtime.stamp: tools/setup.sh requirements/installer.lock requirements/runtime.lock
 	@tools/setup.sh runtime
