@@ -54,6 +54,14 @@ link_checkout() {
     printf '%s\n' ../../../../src ../../../.. >"$site_packages/checkout.pth"
     write_command amends amends.cli
     write_command shop shop.main
+    write_metadata "$site_packages/amends-0.dist-info"
+}
+
+# What an installed package says of itself: pytest finds the fixture `explore` by it.
+write_metadata() {
+    mkdir -p "$1"
+    printf '%s\n' 'Metadata-Version: 2.1' 'Name: amends' 'Version: 0' >"$1/METADATA"
+    printf '%s\n' '[pytest11]' 'amends = amends.testing.plugin' >"$1/entry_points.txt"
 }
 
 write_command() {
