@@ -176,7 +176,7 @@ def check_move(before: World, now: World) -> None:
         ("c p r", TWICE, 1, (5_365, 54_241)),
         ("cc p", ONCE, 1, (6_336, 60_909)),
         ("b c p", ONCE, 1, (1_342, 11_618)),
-        ("c c p", TWICE, 0, (38_431, 530_063)),
+        pytest.param("c c p", TWICE, 0, (38_431, 530_063), marks=pytest.mark.long),
         ("p rr", ONCE, 1, (352, 2_956)),
         ("c p e", TWICE, 0, (1_171, 9_675)),
         ("c c c", ONCE, 0, (1_081, 11_499)),

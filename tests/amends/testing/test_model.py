@@ -36,7 +36,12 @@ def is_whole(explored: Explored, *options: object) -> None:
     assert 0 < explored.situations < explored.worlds < explored.moves
 
 
-@pytest.mark.parametrize("shape", shapes(3))
+LARGE = {*FEWER, "cc c", "c cc", "cc p", "cc r"}
+
+
+@pytest.mark.parametrize(
+    "shape", [pytest.param(shape, marks=pytest.mark.long if shape in LARGE else ()) for shape in shapes(3)]
+)
 def test_every_small_saga_ends_all_forward_or_all_undone(shape: str) -> None:
     trouble = FEWER.get(shape, ONCE)
     is_whole(explore(shape, trouble), f"at most {trouble.most} troubles" if shape in FEWER else "")
@@ -56,9 +61,9 @@ def test_every_small_saga_ends_all_forward_or_all_undone(shape: str) -> None:
         ("c p r", Trouble(refusals=1, timers=2), {"gives_up": True, "attempts": 1}),
         ("p rr", ONCE, {"gives_up": True}),
         ("c p r", ONCE, {"apart": True}),
-        ("cc", Trouble(most=4), {"apart": True}),
+        pytest.param("cc", Trouble(most=4), {"apart": True}, marks=pytest.mark.long),
         ("c p r", ONCE, {"freezes": True}),
-        ("cc", Trouble(most=3), {"freezes": True}),
+        pytest.param("cc", Trouble(most=3), {"freezes": True}, marks=pytest.mark.long),
     ],
 )
 def test_more_trouble_breaks_no_rule(shape: str, trouble: Trouble, options: Options) -> None:
