@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import Consumer, KafkaError
 
 from amends.adapters.kafka import Kafka, KafkaSettings
+from amends.adapters.kafka.reader import Reader
 from amends.conformance.fixtures import envelope
 from amends.conformance.transport_suite import ids, ignore, received
 from amends.messages import Envelope
@@ -230,3 +231,32 @@ async def unacknowledged(subscription: Subscription, count: int) -> list[Sequenc
     while sum(map(len, batches)) < count:
         batches.append(await subscription.receive(100))
     return batches
+
+
+@pytest.mark.parametrize("after", [0, 1])
+async def test_partition_that_stands_still_is_taken_up_anew(
+    mock: MockKafka, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """The consumer fetches nothing more, from the beginning or after the first messages, and does not say so."""
+    turn, stopped = Reader._turn, set[int]()
+
+    def stopping(reader: Reader, consumer: Consumer) -> None:
+        turn(reader, consumer)
+        if reader._held and not stopped and reader._passed_on >= after:
+            stopped.update(reader._held)
+            consumer.pause(reader._partitions(reader._held))
+
+    monkeypatch.setattr(Reader, "_turn", stopping)
+    monkeypatch.setattr("amends.adapters.kafka.reader._STANDS_S", 0.3)
+    heard = Heard()
+    async with Kafka(mock.settings(), heard.signals) as kafka:
+        subscription = kafka.subscribe("hotel")
+        owner = WatchedOwner()
+        await subscription.open(owner)
+        await owner.has(PARTITIONS)
+        for first in range(0, 60, 20):
+            kafka.send(some(20, first), ignore)
+            await asyncio.sleep(0.2)
+        assert sorted(ids(await received(subscription, 60))) == ids(some(60))
+        assert stopped == set(range(PARTITIONS))
+        await heard.error("kafka.failed", "stood still")

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, Protocol, TypeVarTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -24,6 +25,8 @@ Arguments = TypeVarTuple("Arguments")
 _POLL_S = 0.1
 _POLL_FULL_S = 0.01
 _AGAIN_S = 1.0
+_STANDS_S = 5.0
+_LOOK_S = 1.0
 _MOST = 1_000
 _FULL = 16 * 2**20
 _ROOM = _FULL // 2
@@ -66,6 +69,8 @@ class Reader:
         self._broken: KafkaError | None = None
         self._passed_on = 0
         self._paused: set[int] = set()
+        self._looked_at = 0.0
+        self._stood_at: dict[int, int] = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -119,6 +124,9 @@ class Reader:
             self._pass_on([first, *consumer.consume(_MOST - 1, 0)])
         self._commits.soon(consumer)
         self._keep_room(consumer)
+        if monotonic() >= self._looked_at + _STANDS_S:
+            self._looked_at = monotonic()
+            self._wake_up(consumer)
         if self._broken is not None:
             raise KafkaException(self._broken)
 
@@ -141,6 +149,29 @@ class Reader:
         elif waiting <= _ROOM and self._paused:
             consumer.resume(self._partitions(self._paused))
             self._paused.clear()
+
+    def _wake_up(self, consumer: Consumer) -> None:
+        """A partition that stands still although the broker has more of it is taken up anew, where it stands.
+
+        librdkafka may never fetch a partition again whose broker went away at the wrong moment.
+        """
+        stood, self._stood_at = self._stood_at, {}
+        for place in consumer.position(self._partitions(self._held - self._paused)):
+            if stood.get(place.partition) == place.offset and self._has_more(consumer, place):
+                consumer.incremental_unassign([place])
+                consumer.incremental_assign([place])
+                consumer.resume([place])
+                self._tell(f"partition {place.partition} stood still")
+            self._stood_at[place.partition] = place.offset
+
+    def _has_more(self, consumer: Consumer, place: TopicPartition) -> bool:
+        """Nothing has been read yet since it was gained: it goes on from what was committed, if anything was."""
+        try:
+            first, end = consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout=_LOOK_S)
+            [at] = [place] if place.offset >= 0 else consumer.committed([place], timeout=_LOOK_S)
+        except KafkaException:
+            return False  # it is away: there is nothing to be had
+        return bool(end > (at.offset if at.offset >= 0 else first))
 
     def _partitions(self, shards: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, shard) for shard in sorted(shards)]
