@@ -9,6 +9,7 @@ Everything that Kafka's consumer does happens here; what it brings is decided on
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, Protocol, TypeVarTuple
@@ -126,7 +127,8 @@ class Reader:
         self._keep_room(consumer)
         if monotonic() >= self._looked_at + _STANDS_S:
             self._looked_at = monotonic()
-            self._wake_up(consumer)
+            with suppress(KafkaException):  # the broker is away: there is nothing to be had
+                self._wake_up(consumer)
         if self._broken is not None:
             raise KafkaException(self._broken)
 
@@ -165,12 +167,9 @@ class Reader:
             self._stood_at[place.partition] = place.offset
 
     def _has_more(self, consumer: Consumer, place: TopicPartition) -> bool:
-        """Nothing has been read yet since it was gained: it goes on from what was committed, if anything was."""
-        try:
-            first, end = consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout=_LOOK_S)
-            [at] = [place] if place.offset >= 0 else consumer.committed([place], timeout=_LOOK_S)
-        except KafkaException:
-            return False  # it is away: there is nothing to be had
+        """Where nothing has been read since it was gained, it goes on from what was committed, if anything was."""
+        first, end = consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout=_LOOK_S)
+        [at] = [place] if place.offset >= 0 else consumer.committed([place], timeout=_LOOK_S)
         return bool(end > (at.offset if at.offset >= 0 else first))
 
     def _partitions(self, shards: Iterable[int]) -> list[TopicPartition]:
