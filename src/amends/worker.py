@@ -234,11 +234,14 @@ class Worker:
 
     async def _keep(self, rows: Sequence[Parked]) -> None:
         if rows:
-            self._unsure = True
-            async with self._storage.transaction(self._runtime.now()) as tx:
-                await self._storage.parking.insert(tx, rows)
-            self._unsure = False
-            self._kept += 1
+            try:
+                async with self._storage.transaction(self._runtime.now()) as tx:
+                    await self._storage.parking.insert(tx, rows)
+            except Exception:
+                self._unsure = True
+                raise
+            finally:
+                self._kept += 1
             self._wait(rows)
 
     def _next_try(self, row: Parked, error: Exception) -> Parked:

@@ -374,3 +374,24 @@ async def test_message_that_was_set_aside_unheard_does_not_stay_there(
     await bench.pass_time(20.0, 1.0)
     assert await bench.parked() == []
     assert bench.done == ["m1", "m1"]
+
+
+async def test_table_that_is_read_while_a_message_is_set_aside_unheard_is_read_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transaction = bench.storage.transaction
+
+    @asynccontextmanager
+    async def unheard(now: float) -> AsyncIterator[Tx]:
+        async with transaction(now) as tx:
+            yield tx
+            await bench.worker.gained([])
+        monkeypatch.setattr(bench.storage, "transaction", transaction)
+        bench.broken.clear()
+        raise CommitUnknown("the connection was lost during the commit")
+
+    bench.broken["m1"] = RuntimeError("not now")
+    monkeypatch.setattr(bench.storage, "transaction", unheard)
+    await bench.bring(message("m1", "k"))
+    await bench.pass_time(20.0, 1.0)
+    assert await bench.parked() == []
