@@ -91,7 +91,7 @@ class OutboxRelay:
         unsure = [id for id, (_, sent) in self._unsure.items() if any(each.key in keys for each in sent)]
         if not unsure:
             return []
-        left = {each.id for each in await self._storage.outbox.unsent(tx, float("inf"), _MOST)}
+        left = {each.id for each in await self._storage.outbox.left_of(tx, unsure)}
         return [id for id in unsure if id in left]
 
     def _hand_over(self, envelopes: Sequence[Envelope], before: Sequence[MessageId] = ()) -> None:
@@ -105,7 +105,7 @@ class OutboxRelay:
         """Hands over what turns out to be committed."""
         if unsure:
             async with self._storage.reading() as reader:
-                left = {each.id for each in await self._storage.outbox.unsent(reader, float("inf"), _MOST)}
+                left = {each.id for each in await self._storage.outbox.left_of(reader, unsure)}
             for id in unsure:
                 _, envelopes = self._unsure.pop(id, (0.0, ()))
                 self._transport.send([each for each in envelopes if each.id in left], self._taken.extend)

@@ -92,8 +92,11 @@ class Outbox(Protocol):
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
         """Messages put in at or before the Unix time `before`, in the order in which they were put in."""
 
+    async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:
+        """Messages of the transactions that put these in first; of one that did not commit there are none."""
+
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
-        """The same, for who sends them: they count as put in at `tx.now`, so that no other process sends them, too."""
+        """The same as `unsent`, for who sends them: they count as put in at `tx.now`, so that no other process sends them, too."""
 
     async def backlog(self, tx: Reader) -> Backlog:
         """What the transport has not taken yet, or what was taken and is not removed yet."""

@@ -64,6 +64,16 @@ class TestOutbox:
             await storage.outbox.remove(tx, [MessageId("m2")])
             assert await storage.outbox.backlog(tx) == Backlog(1, NOW)
 
+    async def test_what_a_transaction_put_in_is_found_by_its_first_message(self, storage: Storage) -> None:
+        await put(storage, envelope("m1"), envelope("m2"))
+        await put(storage, envelope("m3"))
+        await put(storage, envelope("m4"))
+        async with storage.transaction(NOW) as tx:
+            await storage.outbox.remove(tx, [MessageId("m1")])
+        async with storage.reading() as reader:
+            left = await storage.outbox.left_of(reader, [MessageId("m1"), MessageId("m4"), MessageId("never there")])
+            assert [each.id for each in left] == ["m2", "m4"]
+
     async def test_removed_message_is_gone_the_others_stay(self, storage: Storage) -> None:
         await put(storage, envelope("m1"), envelope("m2"))
         await put(storage, envelope("m3"))

@@ -51,7 +51,7 @@ limit :limit
 for update skip locked
 """
 claim_batch = "update outbox set claimed_at = :now where id = :id"
-claimed_batches = "select id, messages from keys join outbox on id = key order by id"
+named_batches = "select id, messages from keys join outbox on id = key order by id"
 present_batches = "select id from keys join outbox on id = key"
 count_batches = "select count(*), min(put_at) from outbox"
 
@@ -84,7 +84,10 @@ class PostgresOutbox:
             tx.after_commit(lambda: self._done.difference_update(gone))
 
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
-        return self._left_of(await tx.fetch(unsent_batches, (before, limit)))[:limit]
+        return self._left_in(await tx.fetch(unsent_batches, (before, limit)))[:limit]
+
+    async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:
+        return self._left_in(await tx.fetch_each(named_batches, firsts))
 
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """Whole rows, so a few messages more than `limit`, perhaps.
@@ -100,12 +103,12 @@ class PostgresOutbox:
                 rows.append(row)
                 limit -= count
         await tx.run_many(claim_batch, [(tx.now, row) for row in rows])
-        return self._left_of(await tx.fetch_each(claimed_batches, rows))
+        return await self.left_of(tx, rows)
 
     async def backlog(self, tx: Reader) -> Backlog:
         return Backlog(*(await tx.fetch(count_batches))[0])
 
-    def _left_of(self, rows: Sequence[Row]) -> list[Envelope]:
+    def _left_in(self, rows: Sequence[Row]) -> list[Envelope]:
         left: list[Envelope] = []
         for row, messages in rows:
             envelopes = _decode(messages)

@@ -109,6 +109,9 @@ class EventOutbox:
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:  # noqa: ARG002
         return []
 
+    async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:  # noqa: ARG002
+        return []
+
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:  # noqa: ARG002
         return []
 

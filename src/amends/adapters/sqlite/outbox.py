@@ -10,7 +10,7 @@ from functools import partial
 
 import msgspec
 
-from amends.connections import Reader, Tx
+from amends.connections import Reader, Row, Tx
 from amends.messages import Envelope, MessageId
 from amends.pages import Backlog
 
@@ -26,6 +26,7 @@ CREATE = (
 insert_batch = "insert into outbox (id, put_at, messages) values (:id, :put_at, :messages)"
 remove_batches = "delete from outbox where id in (select value from json_each(:ids))"
 unsent_batches = "select id, messages from outbox where put_at <= :before order by id limit :limit"
+named_batches = "select id, messages from keys cross join outbox on id = key order by id"
 count_batches = "select count(*), min(put_at) from outbox"
 
 _json = msgspec.json.Encoder().encode
@@ -54,13 +55,10 @@ class SqliteOutbox:
         tx.after_commit(partial(self._forget, fresh))
 
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
-        unsent: list[Envelope] = []
-        for row, messages in await tx.fetch(unsent_batches, (before, limit)):
-            envelopes = _decode(messages)
-            if row not in self._left:
-                self._remember(row, envelopes)
-            unsent += [each for each in envelopes if each.id in self._row_of]
-        return unsent[:limit]
+        return self._left_in(await tx.fetch(unsent_batches, (before, limit)))[:limit]
+
+    async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:
+        return self._left_in(await tx.fetch_each(named_batches, firsts))
 
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """No other process opens this file."""
@@ -68,6 +66,15 @@ class SqliteOutbox:
 
     async def backlog(self, tx: Reader) -> Backlog:
         return Backlog(*(await tx.fetch(count_batches))[0])
+
+    def _left_in(self, rows: Sequence[Row]) -> list[Envelope]:
+        left: list[Envelope] = []
+        for row, messages in rows:
+            envelopes = _decode(messages)
+            if row not in self._left:
+                self._remember(row, envelopes)
+            left += [each for each in envelopes if each.id in self._row_of]
+        return left
 
     def _remember(self, row: MessageId, envelopes: Sequence[Envelope]) -> None:
         self._left[row] = len(envelopes)
