@@ -46,7 +46,7 @@ _PLAIN: Mapping[str, Callable[[Service], object]] = {
     "delivery": DeliveryDesk,
     "notifications": NotificationsDesk,
 }
-_SILENT = frozenset({"sagas.moved", "hop.done", "participant.hop", "card.answered"})
+_SILENT = frozenset({"sagas.moved", "participant.hop", "card.answered"})
 _SAGAS = [saga for sagas in app.sagas.values() for saga in sagas]
 
 

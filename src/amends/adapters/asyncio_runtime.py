@@ -29,9 +29,9 @@ class AsyncioTask:
 class AsyncioRuntime:
     """A `Runtime`. Keeps its tasks alive until they end."""
 
-    def __init__(self) -> None:
-        self._random = Random(SystemRandom().getrandbits(128))
-        self.new_id: Callable[[], str] = UuidV7(time.time, self._random)
+    def __init__(self, random: Random | None = None) -> None:
+        self._random = random or Random(SystemRandom().getrandbits(128))
+        self.new_id: Callable[[], str] = UuidV7(self.now, self._random)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:

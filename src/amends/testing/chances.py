@@ -48,7 +48,7 @@ def drawn(seed: int, highest: Mapping[str, float] = HIGHEST) -> dict[str, float]
 
 
 class Chances:
-    """`happened` counts by kind what was let happen; `faults` lists it."""
+    """`faults` lists what was let happen, `happened` counts it by kind."""
 
     def __init__(self, seed: int, rates: Mapping[str, float], without: Collection[Fault] = ()) -> None:
         self.faults: list[Fault] = []

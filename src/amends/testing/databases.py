@@ -11,13 +11,12 @@ is as new, for the next world.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import apsw
 
-from amends.adapters.sqlite import SqliteStorage, schema
+from amends.adapters.sqlite import schema
+from amends.adapters.sqlite.storage import SqlitePages
 from amends.connections import untold
 from amends.errors import CommitUnknown, TryTransactionAgain, Unavailable
 from amends.schema import Migration
@@ -47,7 +46,8 @@ class SimulatedDatabase:
         self.chances = chances
         self.told = told
         self._key = (name, tuple(migrations))
-        self.connection = _kept.get(self._key, []).pop() if _kept.get(self._key) else _new(name, migrations)
+        free = _kept.setdefault(self._key, [])
+        self.connection = free.pop() if free else _new(name, migrations)
         self.connection.execute("begin")
         self._holder: Held | None = None
         self._waiting: deque[tuple[Held, asyncio.Future[None]]] = deque()
@@ -97,7 +97,7 @@ class SimulatedDatabase:
     def close(self) -> None:
         """Back as it was made."""
         self.connection.execute("rollback")
-        _kept.setdefault(self._key, []).append(self.connection)
+        _kept[self._key].append(self.connection)
 
     async def _wait(self, held: Held) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -120,20 +120,20 @@ class SimulatedDatabase:
                 turn.set_result(None)
 
 
-class SimulatedStorage(SqliteStorage):
+class SimulatedStorage(SqlitePages):
     """A `Storage`: one client's way to a database."""
 
     def __init__(self, database: SimulatedDatabase) -> None:
-        super().__init__(Path(f"{database.name}.db"))
+        super().__init__(database.name)
         self._database = database
 
     async def migrate(self) -> list[str]:
         return []
 
-    def transaction(self, now: float) -> "_Transaction":  # type: ignore[override]
+    def transaction(self, now: float) -> "_Transaction":
         return _Transaction(self._database, now)
 
-    def reading(self) -> "_Reading":  # type: ignore[override]
+    def reading(self) -> "_Reading":
         return _Reading(self._database)
 
     async def close(self) -> None: ...
@@ -229,12 +229,12 @@ class _Transaction:
     def _refused(self, chances: Chances) -> Exception | None:
         if not chances.fires("commit refused"):
             return None
-        made: list[Any] = [
-            lambda: TryTransactionAgain("given up for another transaction's sake"),
-            lambda: apsw.FullError("the disk is full"),
-            lambda: Unavailable("the connection was lost"),
+        errors: list[Exception] = [
+            TryTransactionAgain("given up for another transaction's sake"),
+            apsw.FullError("the disk is full"),
+            Unavailable("the connection was lost"),
         ]
-        return made[int(chances.of("commit refused").random() * len(made))]()  # type: ignore[no-any-return]
+        return errors[int(chances.of("commit refused").random() * len(errors))]
 
 
 def _new(name: str, migrations: Sequence[Migration]) -> apsw.Connection:

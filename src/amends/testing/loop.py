@@ -1,7 +1,7 @@
 """An event loop whose time is virtual and whose order of events comes from a seed.
 
     loop = SimulatedLoop(Random(7))
-    loop.run_until_complete(main())
+    loop.run(main())
 
 Everything of asyncio runs on it unchanged. Of the callbacks that are ready it takes one by chance; when none is, time
 leaps to the next timer. A callback belongs to the process in whose context it was made (`PROCESS`): that of a frozen
@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 EPOCH = 2_000_000_000.0
 
@@ -39,17 +40,17 @@ class TooLong(Exception):
     """More turns than allowed: something goes round and round."""
 
 
-class Call:
-    """A callback that waits for its turn. Stands for `asyncio.Handle`, and for `asyncio.TimerHandle`."""
+class Call(asyncio.TimerHandle):
+    """A callback that waits for its turn; `when` is virtual. A handle without what asyncio's own cost to make."""
 
-    __slots__ = ("_when", "args", "callback", "context", "is_cancelled")
+    __slots__ = ("args", "callback", "context", "is_cancelled", "time")
 
     def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context, when: float) -> None:
         self.callback = callback
         self.args = args
         self.context = context
         self.is_cancelled = False
-        self._when = when
+        self.time = when
 
     def cancel(self) -> None:
         self.is_cancelled = True
@@ -58,7 +59,7 @@ class Call:
         return self.is_cancelled
 
     def when(self) -> float:
-        return self._when
+        return self.time
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
@@ -88,20 +89,20 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    def call_soon(
+        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
     ) -> Call:
         call = Call(callback, args, copy_context() if context is None else context, 0.0)
         self._ready.append(call)
         return call
 
-    def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    def call_later(
+        self, delay: float, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
     ) -> Call:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    def call_at(
+        self, when: float, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
     ) -> Call:
         call = Call(callback, args, copy_context() if context is None else context, when)
         self._timed += 1
@@ -120,15 +121,15 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Calls that a frozen process has kept get their turn."""
         self._ready.extend(calls)
 
-    def run_until_complete(self, future: Coroutine[Any, Any, T]) -> T:  # type: ignore[override]
+    def run(self, story: Coroutine[Any, Any, T]) -> T:
         """Raises `NothingLeft`, `TooLong`, and what the coroutine raises."""
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         try:
-            task = self.create_task(future)
+            task: asyncio.Task[T] = self.create_task(story)
             while not task.done():
                 self.turn()
-            return task.result()  # type: ignore[no-any-return]
+            return task.result()
         finally:
             asyncio._set_running_loop(before)
 

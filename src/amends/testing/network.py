@@ -51,7 +51,7 @@ class Network:
     def shard_of(self, key: str) -> int:
         return crc32(key.encode()) % self.shards
 
-    def mailbox(self, address: str, group: str) -> "Mailbox":
+    def mailbox(self, address: str, group: str) -> Mailbox:
         if (address, group) not in self._mailboxes:
             self._mailboxes[address, group] = Mailbox(self)
         return self._mailboxes[address, group]

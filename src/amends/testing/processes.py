@@ -1,14 +1,13 @@
 """A process of a simulated world: what it runs ends with it, and a restart makes it anew from what is durable."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from enum import Enum
 from random import Random
 from typing import Any, TypeVar
 
-from amends.adapters.asyncio_runtime import AsyncioTask
-from amends.ids import UuidV7
+from amends.adapters.asyncio_runtime import AsyncioRuntime, AsyncioTask
 from amends.testing.loop import PROCESS, Call, SimulatedLoop
 
 T = TypeVar("T")
@@ -86,17 +85,16 @@ class Process:
         return False
 
 
-class SimulatedRuntime:
-    """A `Runtime`: virtual time, chance by seed. `skew_s` is how far its clock is off; sleep does not follow the clock.
+class SimulatedRuntime(AsyncioRuntime):
+    """Virtual time, chance by seed. `skew_s` is how far its clock is off; sleep does not follow the clock.
 
     `grain_s` is the shortest sleep: a timer may always be late, and a world at rest is settled faster by that.
     """
 
     def __init__(self, process: Process, loop: SimulatedLoop, random: Random, skew_s: float) -> None:
+        super().__init__(random)
         self.skew_s = skew_s
         self.grain_s = 0.0
-        self.roll = random.random
-        self.new_id = UuidV7(self.now, random)
         self._process = process
         self._loop = loop
 
@@ -105,15 +103,6 @@ class SimulatedRuntime:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, self.grain_s) if seconds > 0 else 0)
-
-    async def within(self, seconds: float, work: Awaitable[T]) -> T | None:
-        try:
-            return await asyncio.wait_for(work, seconds)
-        except TimeoutError:
-            return None
-
-    def signal(self) -> asyncio.Event:
-        return asyncio.Event()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> AsyncioTask:
         return AsyncioTask(self._process.spawn(work, name))

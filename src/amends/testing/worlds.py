@@ -36,7 +36,6 @@ _CUT_OFF_S = 10.0
 _JUMP_S = 120.0
 _CRASH_WITHIN = 300
 _BOOT_AGAIN_S = 1.0
-_LETTING_GO = 200_000
 
 
 class World:
@@ -89,7 +88,7 @@ class World:
 
     def run(self, story: Coroutine[Any, Any, T]) -> T:
         """Raises what the story raises, `NothingLeft`, `TooLong`."""
-        return self.loop.run_until_complete(story)
+        return self.loop.run(story)
 
     def tell(self, who: str, what: str, detail: str = "", saga: str = "") -> None:
         """Notes what happened."""
@@ -160,7 +159,7 @@ class World:
         for process in self._lives:
             process.bury()
         with suppress(Exception):
-            self.loop.run_until_complete(_ended([task for each in self._lives for task in each.tasks]))
+            self.loop.run(_ended([task for each in self._lives for task in each.tasks]))
         self.loop.close()
         for database in self.databases.values():
             database.close()

@@ -63,7 +63,7 @@ class Ticking:
 def test_time_leaps_to_the_next_timer() -> None:
     loop = simulated_loop(Random(1))
 
-    loop.run_until_complete(asyncio.sleep(100_000.0))
+    loop.run(asyncio.sleep(100_000.0))
 
     assert loop.time() == EPOCH + 100_000.0
     assert loop.turns < 10
@@ -73,14 +73,14 @@ def test_who_waits_for_nothing_is_told() -> None:
     loop = simulated_loop(Random(1))
 
     with pytest.raises(NothingLeft):
-        loop.run_until_complete(_await(loop.create_future()))
+        loop.run(_await(loop.create_future()))
 
 
 def test_who_goes_round_and_round_is_stopped() -> None:
     loop = SimulatedLoop(Random(1), most_turns=1_000)  # type: ignore[abstract]
 
     with pytest.raises(TooLong, match="1001 turns"):
-        loop.run_until_complete(_round())
+        loop.run(_round())
 
 
 @pytest.mark.parametrize(("shuffled", "orders"), [(0.0, 1), (1.0, 20)])
@@ -323,7 +323,7 @@ def _order(seed: int, shuffled: float) -> list[int]:
     loop = simulated_loop(Random(seed), shuffled)
     for number in range(20):
         loop.call_soon(order.append, number)
-    loop.run_until_complete(asyncio.sleep(1.0))
+    loop.run(asyncio.sleep(1.0))
     return order
 
 

@@ -23,12 +23,11 @@ from amends.pages import Inbox, Keys, Leases, Mends, Outbox, Parking, Sagas
 from amends.schema import Migration
 
 
-class SqliteStorage:
-    """A `Storage`. Durable: WAL with `synchronous=FULL`, every transaction `BEGIN IMMEDIATE`, commits in groups."""
+class SqlitePages:
+    """The pages of one database, named after its service."""
 
-    def __init__(self, path: Path, migrations: Sequence[Migration] = (), vfs: str | None = None) -> None:
-        self.name = path.stem
-        self.path = path
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.sagas: Sagas = SqliteSagas()
         self.outbox: Outbox = SqliteOutbox()
         self.inbox: Inbox = SqliteInbox()
@@ -36,6 +35,14 @@ class SqliteStorage:
         self.parking: Parking = SqliteParking()
         self.keys: Keys = SqliteKeys()
         self.mends: Mends = SqliteMends()
+
+
+class SqliteStorage(SqlitePages):
+    """A `Storage`. Durable: WAL with `synchronous=FULL`, every transaction `BEGIN IMMEDIATE`, commits in groups."""
+
+    def __init__(self, path: Path, migrations: Sequence[Migration] = (), vfs: str | None = None) -> None:
+        super().__init__(path.stem)
+        self.path = path
         self._migrations = migrations
         self._vfs = vfs
         self._connection: apsw.Connection | None = None
