@@ -7,7 +7,6 @@ impossible, the folder is in use); 2: it can't be done as it was asked.
 
 import argparse
 import asyncio
-import importlib
 import os
 import sys
 import tomllib
@@ -18,7 +17,7 @@ from amends.adapters.asyncio_runtime import AsyncioRuntime
 from amends.adapters.sqlite.visitor import Visitor
 from amends.app import App
 from amends.commands import cdc, compare, data_folder, definitions, explore, looking, mends, one_saga
-from amends.commands.command import NO, UNUSABLE, Command, Desk, Home, Unusable
+from amends.commands.command import NO, UNUSABLE, Command, Desk, Home, Unusable, load
 from amends.commands.screen import Screen
 from amends.errors import AmendsError, CannotMend, InUse
 
@@ -87,13 +86,7 @@ def load_app(name: str | None) -> App:
     if not module or not attribute:
         given = f"{name!r} is no MODULE:NAME" if name else "no program is given"
         raise Unusable(f'{given}: use --app, AMENDS_APP, or [tool.amends] app = "module:name" in ./pyproject.toml')
-    for folder in (Path.cwd() / "src", Path.cwd()):
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
-    try:
-        app = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise Unusable(f"the program {name} can't be loaded ({error}): name an amends.app.App with --app") from error
+    app = load(f"{module}:{attribute}", "name an amends.app.App with --app")
     if not isinstance(app, App):
         raise Unusable(f"{name} is a {type(app).__name__}: name an amends.app.App with --app")
     return app

@@ -1,8 +1,11 @@
 """What a command is, and what it gets to work with."""
 
+import importlib
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from amends.app import App
@@ -61,6 +64,19 @@ class Command(NamedTuple):
     run: Callable[[Desk, Namespace], Awaitable[int]]
     options: Callable[[ArgumentParser], None] = _no_options
     alone: bool = False
+
+
+def load(name: str, mend: str) -> object:
+    """What is named `module:attribute`; modules are also looked for here and in ./src. Raises `Unusable`."""
+    module, _, attribute = name.partition(":")
+    for folder in (Path.cwd() / "src", Path.cwd()):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    try:
+        found: object = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Unusable(f"{name} can't be loaded ({error}): {mend}") from error
+    return found
 
 
 async def find_saga(storages: dict[str, Storage], id: str) -> tuple[str, Instance] | None:

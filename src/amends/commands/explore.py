@@ -1,9 +1,7 @@
 """The command `explore`: a saga in worlds where everything goes wrong, a seed each, until one fails."""
 
-import importlib
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
@@ -11,17 +9,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from amends.commands.command import NO, OK, Command, Desk, Unusable
+from amends.commands.command import NO, OK, Command, Desk, Unusable, load
+from amends.commands.looking import whole
 from amends.testing import Exploration, Scenario
 from amends.testing.exploring import Made, run_one
 
-_SEEDS, _MOST = 100, 10_000_000
+_SEEDS = 100
+_MEND = "name an amends.testing.Scenario(saga, participants, inputs), or a function that makes one, as MODULE:NAME"
 _HEAD, _KEEP = ("fault", "happened", "sagas", "count"), (0, 2)
 
 
 async def explore(desk: Desk, options: Namespace) -> int:
-    made = load(options.scenario)
-    seeds = [options.seed] if options.seed is not None else list(range(options.first, options.first + options.seeds))
+    made = _made(options.scenario, load(options.scenario, _MEND))
+    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
     exploration = Exploration()
     began = desk.runtime.now()
     for seed in _shown(seeds):
@@ -33,28 +33,15 @@ async def explore(desk: Desk, options: Namespace) -> int:
     return OK if exploration.failure is None else NO
 
 
-def load(name: str) -> Made:
-    """What makes the scenario of that name, `module:attribute`. Raises `Unusable`."""
-    module, _, attribute = name.partition(":")
-    for folder in (Path.cwd() / "src", Path.cwd()):
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise Unusable(f"{name} can't be loaded ({error}): name a scenario as MODULE:NAME") from error
-    return _made(name, found)
-
-
 def _made(name: str, found: object) -> Made:
+    """What makes the scenario of that name. Raises `Unusable`."""
     if isinstance(found, Scenario):
         given = found
         return lambda: given
     if callable(found) and _takes_nothing(found) and isinstance(found(), Scenario):
         made: Callable[[], Scenario] = found
         return made
-    mend = "name an amends.testing.Scenario(saga, participants, inputs), or a function that makes one"
-    raise Unusable(f"{name} is a {type(found).__name__}: {mend}")
+    raise Unusable(f"{name} is a {type(found).__name__}: {_MEND}")
 
 
 def _takes_nothing(function: Callable[..., object]) -> bool:
@@ -65,7 +52,7 @@ def _takes_nothing(function: Callable[..., object]) -> bool:
     return True
 
 
-def _shown(seeds: list[int]) -> Iterator[int]:
+def _shown(seeds: Sequence[int]) -> Iterator[int]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(seeds, description="seeds")
 
@@ -73,7 +60,7 @@ def _shown(seeds: list[int]) -> Iterator[int]:
 def _say(desk: Desk, options: Namespace, exploration: Exploration, took_s: float) -> None:
     failure, screen = exploration.failure, desk.screen
     if options.svg and failure is not None:
-        Path(options.svg).write_text(failure.picture(), encoding="utf-8")
+        options.svg.write_text(failure.picture(), encoding="utf-8")
     replay = "" if failure is None else f"amends explore {options.scenario} --seed {failure.found.seed}"
     screen.show(_as_json(exploration, took_s, replay), _rows(exploration), _HEAD, _KEEP)
     if screen.json:
@@ -110,17 +97,10 @@ def _options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "scenario", metavar="MODULE:NAME", help="an amends.testing.Scenario, or a function that makes one"
     )
-    parser.add_argument("--seeds", type=_count, default=_SEEDS, metavar="N", help=f"how many (default: {_SEEDS})")
+    parser.add_argument("--seeds", type=whole, default=_SEEDS, metavar="N", help=f"how many (default: {_SEEDS})")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first one (default: 0)")
     parser.add_argument("--seed", type=int, metavar="N", help="only this one")
-    parser.add_argument("--svg", metavar="FILE", help="draw the shortest history that fails")
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= _MOST:
-        raise ValueError(text)
-    return count
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the shortest history that fails")
 
 
 COMMANDS = (

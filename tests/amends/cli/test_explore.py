@@ -57,7 +57,7 @@ def test_shortest_history_is_drawn(amends: Amends, tmp_path: Path) -> None:
     [
         (
             "no_such_module:scenario",
-            "can't be loaded (No module named 'no_such_module'): name a scenario as MODULE:NAME",
+            "can't be loaded (No module named 'no_such_module'): name an amends.testing.Scenario",
         ),
         (f"{CASES}:nothing", "can't be loaded"),
         (CASES, "can't be loaded"),
