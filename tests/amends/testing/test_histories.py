@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from time import process_time
 from xml.etree import ElementTree
 
 import pytest
@@ -210,12 +209,3 @@ def test_nothing_is_a_picture_too() -> None:
 @settings(deadline=None)
 def test_any_record_is_a_well_formed_picture(happenings: list[Told], most: int) -> None:
     Drawn(happenings, most)
-
-
-@pytest.mark.bench
-def test_speed() -> None:
-    record, began = Record(), process_time()
-    for at in range(50_000):
-        record.add(at * 0.001, "orders", "sent", HOLD, "01d1a94a-26e9-756b-9f2f-8fec731962ce")
-        record.add(at * 0.001, "billing", "committed")
-    print(f"{len(record) / (process_time() - began):,.0f} happenings/s")
