@@ -71,7 +71,7 @@ async def test_checkpoint_beside_the_event_loop_is_on_the_same_disk(monkeypatch:
         await names(storage)
         for number in range(10):
             await put(storage, f"{number}", "x" * 9000, told)
-        await storage._checkpoints.settle()
+            await storage._checkpoints.settle()  # on this disk nobody waits long for a lock of another thread
         assert len(disk.directory.files["shelf.db"].image) > 9000
         assert list(disk.directory.files) == ["shelf.db", "shelf.db-wal"]
         disk.crash()
