@@ -38,7 +38,7 @@ class Heard:
         self._who = who
 
     def __call__(self, name: str, fields: dict[str, Field]) -> None:
-        if name != "sagas.moved":
+        if name not in ("sagas.moved", "participant.hop"):  # `Observed` tells more
             saga = str(fields.get("saga", ""))
             told = ", ".join(f"{key} {value}" for key, value in fields.items() if key not in ("saga", "traceparent"))
             self._world.tell(self._who, name, told, saga)
