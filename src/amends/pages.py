@@ -96,7 +96,7 @@ class Outbox(Protocol):
         """Messages of the transactions that put these in first; of one that did not commit there are none."""
 
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
-        """As `unsent`, for who sends them: they count as put in at `tx.now`, so that no other process sends them, too."""
+        """As `unsent`, for who sends them: they count as put in at `tx.now`, so no other process sends them, too."""
 
     async def backlog(self, tx: Reader) -> Backlog:
         """What the transport has not taken yet, or what was taken and is not removed yet."""
