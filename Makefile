@@ -57,7 +57,7 @@ lock: .venv/dev.stamp ## pin the requirements again; ARGS=--upgrade takes the ne
 	tools/lock.sh $(ARGS)
 
 clean: ## remove what make made; ./data stays
-	rm -rf .venv .newman .soak.json dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .newman .soak .soak.json dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .venv/runtime.stamp: tools/setup.sh requirements/installer.lock requirements/runtime.lock
 	@tools/setup.sh runtime

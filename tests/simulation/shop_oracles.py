@@ -1,12 +1,13 @@
 """What has to hold in a simulated shop: now and then while it runs, and when everything has ended."""
 
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 from amends.errors import AmendsError
 from amends.messages import Operation, Outcome
 from amends.pages import BarrierKey
 from amends.state import ENDED, Phase
+from amends.testing.scenarios import Violation
 from amends.testing.worlds import World, storage_of
 from shop.app import app
 from shop.orders.definitions import ALL
@@ -50,13 +51,6 @@ _DEPOSITS = """
 select principal, key from idempotency_keys where route = '/api/wallet/deposits' and status = 201 order by key
 """
 _DEPOSITED = "select count(*), coalesce(sum(amount_minor), 0) from transfers where kind = 'deposit'"
-
-
-class Violation(NamedTuple):
-    """What does not hold, and the figures, ids or states that show it."""
-
-    what: str
-    detail: str
 
 
 class Judge:

@@ -9,19 +9,20 @@ happen by seed. Then the world heals, everything comes to its end, and what has 
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
 from amends.testing.chances import HIGHEST, Fault
 from amends.testing.histories import Record
 from amends.testing.loop import NothingLeft, TooLong
+from amends.testing.scenarios import Violation
 from amends.testing.worlds import World
 from tests.simulation.shop_clients import Book, Clients
 from tests.simulation.shop_homes import APART, EMBEDDED, ON_NETWORK, SHARED, Shape
 from tests.simulation.shop_intruder import Intruder
 from tests.simulation.shop_load import Load, load_of
-from tests.simulation.shop_oracles import Judge, Violation, unrest
+from tests.simulation.shop_oracles import Judge, unrest
 from tests.simulation.shop_sown import begin, sown
 
 ORDERS = 20
@@ -49,23 +50,31 @@ class Outcomes(NamedTuple):
     shape: str
     violations: list[Violation]
     record: Record
-    faults: Counter[str]
+    happened: Sequence[Fault]
     ended: Mapping[str, int]
     mended: int
     turns: int
+
+    @property
+    def faults(self) -> Counter[str]:
+        """How often each kind has happened."""
+        return Counter(fault.kind for fault in self.happened)
 
 
 def play(
     seed: int,
     *,
     rates: Mapping[str, float] | None = None,
-    without: Collection[Fault] = (),
+    only: Collection[Fault] | None = None,
     orders: int = ORDERS,
     shape: Shape | None = None,
     load: Load | None = None,
 ) -> Outcomes:
-    """Runs one seed from beginning to end; `shape` and `load` are drawn by seed unless given."""
-    run = _Run(seed, rates, without, load or load_of(seed, orders), shape)
+    """Runs one seed from beginning to end; `shape` and `load` are drawn by seed unless given.
+
+    Of all faults `only` these happen, when they are given.
+    """
+    run = _Run(seed, rates, only, load or load_of(seed, orders), shape)
     try:
         run.go()
         return run.outcomes()
@@ -78,13 +87,13 @@ class _Run:
         self,
         seed: int,
         rates: Mapping[str, float] | None,
-        without: Collection[Fault],
+        only: Collection[Fault] | None,
         load: Load,
         shape: Shape | None,
     ) -> None:
         databases, chance = sown(), Random(f"{seed} shop")
         self.shape = chance.choice(_SHAPES) if shape is None else shape
-        self.world = World(seed, rates, without, shards=chance.choice((1, 3)), highest=HIGHEST_HERE)
+        self.world = World(seed, rates, only=only, shards=chance.choice((1, 3)), highest=HIGHEST_HERE)
         self.world.hurry(chance.choice(_GRAINS))
         self.troubled_s = _TROUBLED_S * chance.random() ** 2
         self.line = begin(self.world, self.shape, databases)
@@ -111,7 +120,7 @@ class _Run:
             self.shape.name,
             self.judge.violations,
             world.record,
-            world.chances.happened,
+            world.chances.faults,
             dict(counts),
             self.book.mended,
             world.loop.turns,

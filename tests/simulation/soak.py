@@ -4,29 +4,35 @@
     python -m tests.simulation.soak --seed 4711
 
 The state file remembers the next seed and what was counted so far: the same command goes on where it stopped. A seed
-that fails is told at once, with the command that shows it again.
+that fails is made as short as it can be and still fail, within half a minute, and told at once: the line that shows it
+again, and where the picture of it is.
 """
 
 import argparse
 import gc
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
 import msgspec
 
+from amends.testing.chances import Fault
+from tests.simulation.shop_shortest import shorten, shown
 from tests.simulation.shop_world import ORDERS, Outcomes, play
 
 PROCESSES = 2
 AT_ONCE = 5
-_SHOWN = 120
+PICTURES = Path(".soak")
+_SHORTENING_S = 30.0
 
 
 class Tally(msgspec.Struct):
-    """What seeds came to; `failed` by seed what did not hold. The times are in seconds, `busy_s` of one core."""
+    """What seeds came to; `failed` by seed what did not hold. The times are in seconds, `busy_s` of one core.
+
+    `replays` by seed the line that shows the shortest run again.
+    """
 
     next_seed: int = 0
     seeds: int = 0
@@ -37,6 +43,7 @@ class Tally(msgspec.Struct):
     ends: dict[str, int] = {}
     shapes: dict[str, int] = {}
     failed: dict[int, list[str]] = {}
+    replays: dict[int, str] = {}
 
     def add(self, other: "Tally") -> None:
         self.seeds += other.seeds
@@ -44,6 +51,7 @@ class Tally(msgspec.Struct):
         self.turns += other.turns
         self.mended += other.mended
         self.failed |= other.failed
+        self.replays |= other.replays
         for mine, more in ((self.faults, other.faults), (self.ends, other.ends), (self.shapes, other.shapes)):
             for kind, count in more.items():
                 mine[kind] = mine.get(kind, 0) + count
@@ -59,24 +67,24 @@ class Tally(msgspec.Struct):
             yield from (f"  {kind:<30}{counts[kind]:>10}" for kind in sorted(counts))
         yield f"{'seeds that failed':<24}{len(self.failed):>10}"
         for seed in sorted(self.failed):
-            yield f"  python -m tests.simulation.soak --seed {seed}    # {self.failed[seed][0]}"
+            yield f"  {self.replays.get(seed, _replay(seed))}    # {self.failed[seed][0]}"
 
 
-def run_seeds(seeds: Sequence[int]) -> Tally:
-    """Some seeds, in this process."""
+def run_seeds(seeds: Sequence[int], pictures: Path = PICTURES, shortening_s: float = _SHORTENING_S) -> Tally:
+    """Some seeds, in this process; one that fails is made shorter for so long, and drawn."""
     gc.set_threshold(100_000, 50, 50)
     tally = Tally()
     for seed in seeds:
         began = time.process_time()
         try:
-            tally.add(_tally_of(play(seed)))
+            tally.add(_played(seed, pictures, shortening_s))
         except Exception as error:  # the harness broke: that is a failure, too
             tally.add(Tally(seeds=1, failed={seed: [f"{type(error).__name__}: {error}"]}))
         tally.busy_s += time.process_time() - began
     return tally
 
 
-def soak(tally: Tally, last_seed: int, minutes: float, state: Path | None) -> None:
+def soak(tally: Tally, last_seed: int, minutes: float, state: Path | None, pictures: Path = PICTURES) -> None:
     """Adds seeds to what is counted already, up to `last_seed` or the time."""
     until, began, waiting = time.monotonic() + minutes * 60, tally.next_seed, dict[Future[Tally], range]()
     ahead = tally.next_seed
@@ -84,7 +92,7 @@ def soak(tally: Tally, last_seed: int, minutes: float, state: Path | None) -> No
         while True:
             while len(waiting) < 2 * PROCESSES and ahead < last_seed and time.monotonic() < until:
                 seeds = range(ahead, min(ahead + AT_ONCE, last_seed))
-                waiting[pool.submit(run_seeds, seeds)] = seeds
+                waiting[pool.submit(run_seeds, seeds, pictures)] = seeds
                 ahead = seeds.stop
             if not waiting:
                 return
@@ -94,6 +102,20 @@ def soak(tally: Tally, last_seed: int, minutes: float, state: Path | None) -> No
             tally.next_seed = min([seeds.start for seeds in waiting.values()], default=ahead)
             _keep(tally, state)
             _show(f"{tally.seeds} seeds, {tally.next_seed - began} now, {len(tally.failed)} failed")
+
+
+def _played(seed: int, pictures: Path, shortening_s: float) -> Tally:
+    outcomes = play(seed)
+    tally = _tally_of(outcomes)
+    if outcomes.violations:
+        shortest = shorten(outcomes, shortening_s)
+        shortest.draw(pictures)
+        tally.replays[seed] = shortest.replay
+    return tally
+
+
+def _replay(seed: int) -> str:
+    return f"python -m tests.simulation.soak --seed {seed}"
 
 
 def _tally_of(outcomes: Outcomes) -> Tally:
@@ -111,7 +133,7 @@ def _tally_of(outcomes: Outcomes) -> Tally:
 
 def _take(tally: Tally, more: Tally) -> None:
     for seed, failed in more.failed.items():
-        print(f"\nseed {seed} fails: {failed[0]}\n  python -m tests.simulation.soak --seed {seed}", flush=True)
+        print(f"\nseed {seed} fails: {failed[0]}\n  {more.replays.get(seed, _replay(seed))}", flush=True)
     tally.add(more)
 
 
@@ -130,15 +152,22 @@ def _known(state: Path | None) -> Tally:
     return msgspec.json.decode(state.read_bytes(), type=Tally)
 
 
-def show_seed(seed: int, orders: int) -> int:
-    """One seed, with the end of its record."""
-    outcomes = play(seed, orders=orders)
-    for line in outcomes.record.lines()[-_SHOWN:]:
+def show_seed(seed: int, orders: int, only: Sequence[Fault] | None, pictures: Path) -> int:
+    """One seed; when it fails, the shortest run of it that still does, unless `only` says which faults happen."""
+    outcomes = play(seed, orders=orders, only=only)
+    print(f"seed {seed}, {outcomes.shape}: {dict(outcomes.faults)}, {dict(outcomes.ended)}")
+    if not outcomes.violations:
+        print("nothing is wrong")
+        return 0
+    shortest = shorten(outcomes, _SHORTENING_S, orders) if only is None else shown(outcomes, orders)
+    for line in [*shortest.lines, *shortest.told(), f"picture: {shortest.draw(pictures)}", shortest.replay]:
         print(line)
-    print(f"seed {seed}, {outcomes.shape}: {dict(Counter(outcomes.faults))}, {dict(outcomes.ended)}")
-    for violation in outcomes.violations:
-        print(f"{violation.what}: {violation.detail}")
-    return 1 if outcomes.violations else 0
+    return 1
+
+
+def faults_of(told: str) -> list[Fault]:
+    """Faults as `--only` takes them."""
+    return [Fault.parse(each) for each in told.split(",") if each.strip()]
 
 
 def main() -> int:
@@ -148,11 +177,13 @@ def main() -> int:
     parser.add_argument("--state", type=Path, help="remembers here how far it is")
     parser.add_argument("--seed", type=int, help="only this one, and what happened in it")
     parser.add_argument("--orders", type=int, default=ORDERS, help=f"with --seed: so many orders ({ORDERS})")
+    parser.add_argument("--only", type=faults_of, metavar="FAULTS", help="with --seed: no other faults than these")
+    parser.add_argument("--pictures", type=Path, default=PICTURES, help="where failures are drawn (.soak)")
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        return show_seed(arguments.seed, arguments.orders)
+        return show_seed(arguments.seed, arguments.orders, arguments.only, arguments.pictures)
     tally = _known(arguments.state)
-    soak(tally, arguments.seeds, arguments.minutes, arguments.state)
+    soak(tally, arguments.seeds, arguments.minutes, arguments.state, arguments.pictures)
     print("\n" + "\n".join(tally.lines()))
     return 1 if tally.failed else 0
 

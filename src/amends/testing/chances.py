@@ -1,7 +1,7 @@
 """Which faults happen: a rate for each kind, drawn by seed, so that runs differ in kind and not only in number.
 
-Each kind draws from a stream of its own. To leave one fault out (`without`) moves none of the others: that is how a
-failing run is made shorter.
+Each kind draws from a stream of its own. To leave one fault out (`without`), or all but a few (`only`), moves none of
+the others: that is how a failing run is made shorter.
 """
 
 from collections import Counter
@@ -40,6 +40,12 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
 
+    @classmethod
+    def parse(cls, told: str) -> "Fault":
+        """From how it is told. Raises `ValueError`."""
+        kind, _, number = told.strip().rpartition(" ")
+        return cls(kind, int(number))
+
 
 def drawn(seed: int, highest: Mapping[str, float] = HIGHEST) -> dict[str, float]:
     """Half of the kinds never happen in a run, the others at a rate of their own, often a small one."""
@@ -50,11 +56,18 @@ def drawn(seed: int, highest: Mapping[str, float] = HIGHEST) -> dict[str, float]
 class Chances:
     """`faults` lists what was let happen, `happened` counts it by kind."""
 
-    def __init__(self, seed: int, rates: Mapping[str, float], without: Collection[Fault] = ()) -> None:
+    def __init__(
+        self,
+        seed: int,
+        rates: Mapping[str, float],
+        without: Collection[Fault] = (),
+        only: Collection[Fault] | None = None,
+    ) -> None:
         self.faults: list[Fault] = []
         self.rates = dict(rates)
         self._seed = seed
         self._without = frozenset(without)
+        self._only = None if only is None else frozenset(only)
         self._streams: dict[str, Random] = {}
         self._occasions: Counter[str] = Counter()
         self._healed = False
@@ -87,7 +100,7 @@ class Chances:
         """It happens, unless this run is to do without."""
         fault = Fault(kind, self._occasions[kind])
         self._occasions[kind] += 1
-        if self._healed or fault in self._without:
+        if self._healed or fault in self._without or (self._only is not None and fault not in self._only):
             return False
         self.faults.append(fault)
         return True

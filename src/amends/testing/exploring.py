@@ -19,11 +19,11 @@ from amends.saga import Saga
 from amends.schema import Migration
 from amends.testing import histories
 from amends.testing.chances import Fault
-from amends.testing.scenarios import Outcomes, Scenario, play
+from amends.testing.histories import EVERYBODY, Happening, Record
+from amends.testing.scenarios import Outcomes, Scenario, Violation, play
+from amends.testing.shortening import Shortening
 
 MOST_TRIES = 150
-_FEW = (1, 2, 3, 5)
-_MOST_OCCASIONS = 2_000
 
 Made = Callable[[], Scenario]
 
@@ -45,7 +45,7 @@ class Failure(NamedTuple):
         yield f"shortest run that fails ({self.tries} tries), of {self.sagas} saga(s), with {faults}:"
         for violation in self.shortest.violations[:3]:
             yield f"  {violation.what}: {violation.detail}"
-        yield from (f"    {line}" for line in told(self.shortest))
+        yield from (f"    {line}" for line in told(self.shortest.record, self.shortest.violations))
 
     def picture(self) -> str:
         """The shortest run, as SVG."""
@@ -114,89 +114,29 @@ def run_one(made: Made, seed: int, exploration: Exploration) -> None:
 
 def shorten(made: Made, found: Outcomes, most_tries: int = MOST_TRIES) -> Failure:
     """Fewer sagas, then fewer faults, in turn, until neither can be left out; then one fault alone, of those kinds."""
-    tries = _Tries(made, found, most_tries)
-    tries.drop_sagas()
-    while tries.drop_faults() and tries.drop_sagas():
-        pass
+
+    def run(size: int, *, only: Collection[Fault] | None, rates: Mapping[str, float] | None) -> Outcomes:
+        return play(made(), found.seed, rates=rates, only=only, sagas=size)
+
+    tries = Shortening(run, found, made().sagas, most_tries)
+    tries.shorten()
     tries.most += most_tries
     tries.find_one()
-    return Failure(found, tries.best, tries.sagas, tries.count)
+    return Failure(found, tries.best, tries.size, tries.count)
 
 
-def told(outcomes: Outcomes, most: int = 60) -> list[str]:
+def told(record: Record, violations: Sequence[Violation], most: int = 60) -> list[str]:
     """The record as text: what belongs to the sagas that the violations name, or all of it when they name none."""
-    named = {each.saga for each in outcomes.record if each.saga and _names(outcomes, each.saga)}
-    lines = [str(each) for each in outcomes.record if not named or each.saga in named or each.who == "world"]
+    lines = [str(each) for each in concerned(record, violations)]
     left_out = len(lines) - most
     return lines if left_out <= 0 else [*lines[: most // 2], f"… {left_out} more …", *lines[-most // 2 :]]
 
 
-def _names(outcomes: Outcomes, saga: str) -> bool:
-    return any(saga in violation.detail for violation in outcomes.violations)
-
-
-class _Tries:
-    """Runs of the same seed with something left out; keeps the smallest one that failed."""
-
-    def __init__(self, made: Made, found: Outcomes, most: int) -> None:
-        self.best = found
-        self.count = 0
-        self.sagas = made().sagas
-        self.most = most
-        self.without: frozenset[Fault] = frozenset()
-        self._made = made
-
-    def fails(self, sagas: int, without: Collection[Fault]) -> bool:
-        outcomes = self._play(sagas, without)
-        if outcomes is None or not outcomes.violations:
-            return False
-        self.best, self.sagas, self.without = outcomes, sagas, frozenset(without)
-        return True
-
-    def find_one(self) -> bool:
-        """Whether a few sagas fail by one fault alone, on any occasion, of a kind that has happened; the last first."""
-        if (self.sagas, len(self.best.happened)) <= (1, 1):
-            return False
-        kinds = dict.fromkeys(fault.kind for fault in reversed(self.best.happened))
-        return any(self._alone(kind, sagas) for sagas in _FEW if sagas <= self.sagas for kind in kinds)
-
-    def drop_sagas(self) -> bool:
-        """Whether any smaller number of sagas still fails."""
-        return any(self.fails(sagas, self.without) for sagas in range(1, self.sagas))
-
-    def drop_faults(self) -> bool:
-        """Half of them, a quarter of them, each alone, as long as it still fails; whether any could go."""
-        before, size = len(self.best.happened), max(1, len(self.best.happened) // 2)
-        while size:
-            if not self.drop_some(size):
-                size //= 2
-        return len(self.best.happened) < before
-
-    def drop_some(self, size: int) -> bool:
-        """Whether leaving out `size` faults in a row, anywhere, still fails."""
-        faults = self.best.happened
-        spans = range(0, len(faults), size)
-        return any(self.fails(self.sagas, self.without | set(faults[at : at + size])) for at in spans)
-
-    def _alone(self, kind: str, sagas: int) -> bool:
-        every = frozenset(Fault(kind, number) for number in range(_MOST_OCCASIONS))
-        for number in range(_MOST_OCCASIONS):
-            outcomes = self._play(sagas, every - {Fault(kind, number)}, {kind: 1.0})
-            if outcomes is None or not outcomes.happened:
-                return False
-            if outcomes.violations:
-                self.best, self.sagas = outcomes, sagas
-                return True
-        return False
-
-    def _play(
-        self, sagas: int, without: Collection[Fault], rates: Mapping[str, float] | None = None
-    ) -> Outcomes | None:
-        """None when all tries are spent."""
-        if self.count >= self.most:
-            return None
-        self.count += 1
-        return play(self._made(), self.best.seed, rates=rates, without=without, sagas=sagas)
+def concerned(record: Record, violations: Sequence[Violation]) -> list[Happening]:
+    """What happened to the sagas that the violations name, or everything when they name none."""
+    sagas = {each.saga for each in record if each.saga}
+    named = {saga for saga in sagas if any(saga in violation.detail for violation in violations)}
+    return [each for each in record if not named or each.saga in named or each.who == EVERYBODY]
 
 
 def _maker(

@@ -83,11 +83,15 @@ def play(
     *,
     rates: Mapping[str, float] | None = None,
     without: Collection[Fault] = (),
+    only: Collection[Fault] | None = None,
     sagas: int | None = None,
     crashes: Collection[Point] = (),
 ) -> Outcomes:
-    """Runs one seed from beginning to end; processes end at the points `crashes`, too."""
-    run = _Run(scenario, seed, rates, without, scenario.sagas if sagas is None else sagas)
+    """Runs one seed from beginning to end; processes end at the points `crashes`, too.
+
+    `rates` of the faults are drawn by seed unless given; those of `without` don't happen, or none `only` these.
+    """
+    run = _Run(scenario, seed, scenario.sagas if sagas is None else sagas, rates, without, only)
     run.world.crashes = frozenset(crashes)
     try:
         run.go()
@@ -101,14 +105,15 @@ class _Run:
         self,
         scenario: Scenario,
         seed: int,
+        sagas: int,
         rates: Mapping[str, float] | None,
         without: Collection[Fault],
-        sagas: int,
+        only: Collection[Fault] | None,
     ) -> None:
         shape = Random(f"{seed} scenario")
         copies, shards = shape.choice([(1, 1), (1, 1), (2, 2), (2, 5)])
         self.scenario = scenario
-        self.world = World(seed, rates, without, shards=shards, highest=scenario.faults)
+        self.world = World(seed, rates, without, only=only, shards=shards, highest=scenario.faults)
         self.world.hurry(shape.choice([0.0, 0.3, 1.0, 1.0, 1.0]))
         self.violations: list[Violation] = []
         self.acknowledged: list[SagaId] = []

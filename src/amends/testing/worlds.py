@@ -41,6 +41,8 @@ _BOOT_AGAIN_S = 1.0
 class World:
     """Made of databases and processes; `rates` are drawn by seed unless given; `without` are faults to leave out.
 
+    Of all faults none but `only` happen, when that is given.
+
     `record` holds what happened. Close it when it is over.
     """
 
@@ -50,12 +52,13 @@ class World:
         rates: Mapping[str, float] | None = None,
         without: Collection[Fault] = (),
         *,
+        only: Collection[Fault] | None = None,
         shards: int = 1,
         highest: Mapping[str, float] = HIGHEST,
     ) -> None:
         shape = Random(f"{seed} shape")
         self.seed = seed
-        self.chances = Chances(seed, drawn(seed, highest) if rates is None else rates, without)
+        self.chances = Chances(seed, drawn(seed, highest) if rates is None else rates, without, only)
         self.loop = simulated_loop(Random(f"{seed} order"), shape.choice([0.0, 0.1, 1.0]))
         self.record = Record()
         self.network = Network(self.loop, self.chances, self._told_of_message, self.pass_point, shards)

@@ -329,3 +329,17 @@ def _order(seed: int, shuffled: float) -> list[int]:
 
 def _fail() -> None:
     raise ValueError("wrong")
+
+
+def test_none_but_some_faults_happen_when_they_are_named() -> None:
+    whole = play(cases.mended(), 0)
+    kept = whole.happened[::3]
+
+    assert set(play(cases.mended(), 0, only=kept).happened) <= set(kept)
+    assert play(cases.mended(), 0, only=whole.happened).record.digest() == whole.record.digest()
+
+
+def test_fault_is_read_as_it_is_told() -> None:
+    fault = Fault("commit lost before", 17)
+
+    assert Fault.parse(str(fault)) == fault
