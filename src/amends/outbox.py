@@ -102,11 +102,16 @@ class OutboxRelay:
         self._transport.send(envelopes, self._taken.extend)
 
     async def _find_out(self, unsure: Sequence[MessageId]) -> None:
-        """Hands over what turns out to be committed."""
+        """Hands over what turns out to be committed. What may still become so is looked for again.
+
+        Two snapshots: what has ended in the first is seen in the second.
+        """
         if unsure:
             async with self._storage.reading() as reader:
+                open = await self._storage.outbox.under_way(reader, unsure)
+            async with self._storage.reading() as reader:
                 left = {each.id for each in await self._storage.outbox.left_of(reader, unsure)}
-            for id in unsure:
+            for id in [each for each in unsure if each in left or each not in open]:
                 _, envelopes = self._unsure.pop(id, (0.0, ()))
                 self._transport.send([each for each in envelopes if each.id in left], self._taken.extend)
 

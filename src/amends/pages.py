@@ -95,6 +95,9 @@ class Outbox(Protocol):
     async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:
         """Messages of the transactions that put these in first; of one that did not commit there are none."""
 
+    async def under_way(self, tx: Reader, firsts: Sequence[MessageId]) -> set[MessageId]:
+        """Those of them whose transactions may still commit: the server is at it, for who has lost its connection."""
+
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """As `unsent`, for who sends them: they count as put in at `tx.now`, so no other process sends them, too."""
 

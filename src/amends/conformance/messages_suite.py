@@ -73,6 +73,7 @@ class TestOutbox:
         async with storage.reading() as reader:
             left = await storage.outbox.left_of(reader, [MessageId("m1"), MessageId("m4"), MessageId("never there")])
             assert [each.id for each in left] == ["m2", "m4"]
+            assert await storage.outbox.under_way(reader, [MessageId("m1"), MessageId("never there")]) == set()
 
     async def test_removed_message_is_gone_the_others_stay(self, storage: Storage) -> None:
         await put(storage, envelope("m1"), envelope("m2"))

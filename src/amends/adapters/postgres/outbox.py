@@ -26,6 +26,7 @@ CREATE = (
 )
 insert_batch = """
 insert into outbox (id, put_at, claimed_at, count, messages) values (:id, :put_at, :put_at, :count, :messages)
+returning pg_current_xact_id()::text
 """
 remove_batches = """
 delete from outbox using (
@@ -52,6 +53,14 @@ for update skip locked
 """
 claim_batch = "update outbox set claimed_at = :now where id = :id"
 named_batches = "select id, messages from keys join outbox on id = key order by id"
+# What is not below xmax has not ended, or is of a server that another one has replaced: it may not be asked about.
+open_transactions = """
+select key from keys
+where case
+    when key::xid8 < pg_snapshot_xmax(pg_current_snapshot()) then pg_xact_status(key::xid8) = 'in progress'
+    else true
+end
+"""
 present_batches = "select id from keys join outbox on id = key"
 count_batches = "select count(*), min(put_at) from outbox"
 
@@ -64,16 +73,19 @@ class PostgresOutbox:
 
     `_done` are the rows of which none is left. Several transactions of this process may try to remove them at once:
     what another one has locked is passed over instead of waited for, and stays `_done` until it is gone.
+    `_transactions` are those that have put rows in, as far as nobody knows how they ended.
     """
 
     def __init__(self) -> None:
         self._left: dict[MessageId, int] = {}
         self._row_of: dict[MessageId, MessageId] = {}
         self._done: set[MessageId] = set()
+        self._transactions: dict[MessageId, str] = {}
 
     async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
         row = envelopes[0].id
-        await tx.run(insert_batch, (row, tx.now, len(envelopes), _encode(envelopes)))
+        [(transaction,)] = await tx.fetch(insert_batch, (row, tx.now, len(envelopes), _encode(envelopes)))
+        self._transactions[row] = transaction
         tx.after_commit(partial(self._remember, row, envelopes))
 
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None:
@@ -88,6 +100,14 @@ class PostgresOutbox:
 
     async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:
         return self._left_in(await tx.fetch_each(named_batches, firsts))
+
+    async def under_way(self, tx: Reader, firsts: Sequence[MessageId]) -> set[MessageId]:
+        asked = {first: self._transactions[first] for first in firsts if first in self._transactions}
+        open = {key for (key,) in await tx.fetch_each(open_transactions, [*asked.values()])}
+        for first, transaction in asked.items():
+            if transaction not in open:
+                self._transactions.pop(first, None)
+        return {first for first, transaction in asked.items() if transaction in open}
 
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """Whole rows, so a few messages more than `limit`, perhaps.
@@ -118,6 +138,7 @@ class PostgresOutbox:
         return left
 
     def _remember(self, row: MessageId, envelopes: Sequence[Envelope]) -> None:
+        self._transactions.pop(row, None)
         self._left[row] = len(envelopes)
         self._row_of.update(dict.fromkeys([each.id for each in envelopes], row))
 

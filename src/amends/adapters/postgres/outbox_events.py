@@ -112,6 +112,9 @@ class EventOutbox:
     async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:  # noqa: ARG002
         return []
 
+    async def under_way(self, tx: Reader, firsts: Sequence[MessageId]) -> set[MessageId]:  # noqa: ARG002
+        return set()
+
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:  # noqa: ARG002
         return []
 

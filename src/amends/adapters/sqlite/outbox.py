@@ -60,6 +60,10 @@ class SqliteOutbox:
     async def left_of(self, tx: Reader, firsts: Sequence[MessageId]) -> list[Envelope]:
         return self._left_in(await tx.fetch_each(named_batches, firsts))
 
+    async def under_way(self, tx: Reader, firsts: Sequence[MessageId]) -> set[MessageId]:  # noqa: ARG002
+        """A commit ends here before anybody can look."""
+        return set()
+
     async def claim(self, tx: Tx, before: float, limit: int) -> list[Envelope]:
         """No other process opens this file."""
         return await self.unsent(tx, before, limit)

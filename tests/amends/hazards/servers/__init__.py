@@ -34,6 +34,9 @@
     PostgreSQL: the answer to a commit is lost
         tests/amends/adapters/test_postgres_outages.py::test_commit_whose_answer_is_lost_is_unknown
         tests/amends/adapters/test_postgres_outages.py::test_messages_of_an_unknown_commit_leave_soon
+        tests/amends/adapters/test_postgres_unheard.py::test_next_message_of_the_key_follows_it
+        tests/amends/adapters/test_postgres_unheard.py::test_without_a_look_at_the_table_it_would_be_overtaken
+        tests/amends/adapters/test_postgres_unheard.py::test_commit_that_takes_longer_than_the_first_look_is_not_overtaken
         tests/shop/orders/test_commit_unknown.py::test_order_whose_commit_is_unknown_is_placed_once
     PostgreSQL: prepared transactions
         tests/amends/adapters/xa/test_ablations.py::test_scenario_notices_that_its_rule_is_gone
