@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from litestar.handlers import HTTPRouteHandler
 
 from amends.audit import Finding
-from amends.ports import Runtime, Signal, Storage
+from amends.ports import Runtime
 from amends.signals import Signals
 from shop.app import app
 from shop.billing import api as billing_api
@@ -23,7 +23,8 @@ from shop.ops.sagas import Sagas
 from shop.orders import api as orders_api
 from shop.orders.counter import Counter
 from shop.orders.hot import HotRoute
-from shop.payments.gateway import gateway_app
+from shop.payments.gateway import Gateway
+from shop.payments.gateway_http import GatewayApp
 from shop.servers import Edge
 from shop.storefronts import every
 from shop.storefronts.rooms import Common, Rooms
@@ -102,9 +103,9 @@ def rooms(parts: Parts) -> Rooms:
     )
 
 
-def gateway(storage: Storage, runtime: Runtime, closing: Signal) -> Edge:
+def gateway(gateway: Gateway) -> Edge:
     """The external card provider, simulated; on a port of its own that only payments is told."""
-    return Edge("gateway", gateway_app(storage, runtime, closing=closing))
+    return Edge("gateway", GatewayApp(gateway))
 
 
 def health(parts: Parts) -> list[HTTPRouteHandler]:

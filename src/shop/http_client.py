@@ -75,11 +75,16 @@ class HttpClient:
         timeout_s: float,
         *,
         waits: bool = False,
+        repeatable: bool = False,
     ) -> Response:
-        """Raises `NoAnswer`. `timeout_s` is for everything; `let_go` gives those up that only wait."""
+        """Raises `NoAnswer`. `timeout_s` is for everything; `let_go` gives those up that only wait.
+
+        What is `repeatable` is asked again on a new connection when a kept one breaks: its server may have closed it.
+        """
         target = _target(url)
         request = _request(method, target, headers, body)
-        response = await self._runtime.within(timeout_s, self._exchange(target.origin, request, waits))
+        asking = self._exchange(target.origin, request, waits, repeatable)
+        response = await self._runtime.within(timeout_s, asking)
         if response is None:
             raise NoAnswer(f"{method} {url} has no answer after {timeout_s:g} s")
         return response
@@ -100,8 +105,17 @@ class HttpClient:
             with suppress(OSError):
                 await each.writer.wait_closed()
 
-    async def _exchange(self, origin: Origin, request: bytes, waits: bool) -> Response:
-        connection = self._take(origin) or await self._connect(origin)
+    async def _exchange(self, origin: Origin, request: bytes, waits: bool, repeatable: bool) -> Response:
+        kept = self._take(origin)
+        if kept is not None:
+            try:
+                return await self._exchange_on(kept, origin, request, waits)
+            except NoAnswer:
+                if not repeatable:
+                    raise
+        return await self._exchange_on(await self._connect(origin), origin, request, waits)
+
+    async def _exchange_on(self, connection: Connection, origin: Origin, request: bytes, waits: bool) -> Response:
         writer = connection.writer
         try:
             response, again = await self._ask(connection, request, waits)
@@ -153,13 +167,18 @@ class HttpClient:
             connection.writer.close()
 
 
-@lru_cache(1024)
 def _target(url: str) -> Target:
-    parts = urlsplit(url)
+    at = url.find("/", len("https://"))
+    base, path = (url, "/") if at < 0 else (url[:at], url[at:])
+    origin, named = _server(base)
+    return Target(origin, path, named)
+
+
+@lru_cache(256)
+def _server(base: str) -> tuple[Origin, str]:
+    parts = urlsplit(base)
     secure = parts.scheme == "https"
-    origin = Origin(secure, parts.hostname or "", parts.port or (443 if secure else 80))
-    path = parts.path or "/"
-    return Target(origin, f"{path}?{parts.query}" if parts.query else path, parts.netloc)
+    return Origin(secure, parts.hostname or "", parts.port or (443 if secure else 80)), parts.netloc
 
 
 def _request(method: str, target: Target, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+from amends.ports import Runtime, Storage
 from amends.service import Service
 from amends.timers import Ticker
 from shop import held
@@ -16,8 +17,10 @@ from shop.orders.desk import OrdersDesk
 from shop.orders.placing import OrderIntake
 from shop.orders.telling import Telling
 from shop.orders.waiting import Waiting
-from shop.payments.caller import Caller, Gateway
+from shop.payments.caller import Caller, Provider
 from shop.payments.desk import PaymentsDesk
+from shop.payments.gateway import Gateway
+from shop.payments.gateway_client import HttpGateway
 from shop.users.accounts import Accounts
 from shop.users.desk import UsersDesk
 from shop.users.passwords import Offload, Passwords
@@ -72,9 +75,24 @@ def open_expiry(service: Service, undo: AsyncExitStack) -> None:
     undo.callback(ticker.stop)
 
 
-def open_payments(service: Service, undo: AsyncExitStack, gateway: Gateway) -> PaymentsDesk:
+def open_gateway(storage: Storage, runtime: Runtime, undo: AsyncExitStack) -> Gateway:
+    """The card provider, simulated."""
+    gateway = Gateway(storage, runtime)
+    gateway.start("gateway")
+    undo.push_async_callback(gateway.stop)
+    return gateway
+
+
+def gateway_at(url: str, runtime: Runtime, undo: AsyncExitStack) -> HttpGateway:
+    """The connections to it."""
+    client = HttpGateway(url, runtime)
+    undo.push_async_callback(client.close)
+    return client
+
+
+def open_payments(service: Service, undo: AsyncExitStack, provider: Provider) -> PaymentsDesk:
     """The calls of the card gateway."""
-    caller = Caller(service, gateway)
+    caller = Caller(service, provider)
     caller.start("payments")
     undo.push_async_callback(caller.stop)
     return PaymentsDesk(service)

@@ -41,8 +41,7 @@ from shop.orders.desk import OrdersDesk
 from shop.orders.waiting import Waiting
 from shop.participants import PARTICIPANTS, TOLD
 from shop.patience import patiently
-from shop.payments.gateway_client import HttpGateway
-from shop.rooms import HOLDING, open_expiry, open_orders, open_payments, open_users
+from shop.rooms import HOLDING, gateway_at, open_expiry, open_gateway, open_orders, open_payments, open_users
 from shop.servers import Edge, Servers
 from shop.settings import GATEWAY, ServeSettings
 from shop.storefronts import every
@@ -100,11 +99,10 @@ class ShopProcess:
         _settle_memory()
 
     async def _open_gateway(self) -> None:
-        storage = await self._storage(GATEWAY)
-        closing = self.runtime.signal()
+        gateway = open_gateway(await self._storage(GATEWAY), self.runtime, self._undo)
         servers = self._servers()
-        self._undo.callback(closing.set)
-        edge = edges.gateway(storage, self.runtime, closing)
+        self._undo.callback(gateway.close)
+        edge = edges.gateway(gateway)
         self.addresses[GATEWAY] = await servers.start(edge, self._settings.host, self._settings.port)
 
     async def _open_room(self) -> None:
@@ -203,7 +201,8 @@ class ShopProcess:
                 self._undo.callback(threads.close)
                 return await open_users(service, threads)
             case "payments":
-                return open_payments(service, self._undo, HttpGateway(self._settings.gateway, self.runtime))
+                gateway = gateway_at(self._settings.gateway, self.runtime, self._undo)
+                return open_payments(service, self._undo, gateway)
             case _:
                 if service.name in HOLDING:
                     open_expiry(service, self._undo)

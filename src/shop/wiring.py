@@ -29,8 +29,7 @@ from shop.notifications.desk import NotificationsDesk
 from shop.ops.desks import FaultsDesk, HealthDesk, SagasDesk
 from shop.ops.door import Door, load_token
 from shop.participants import PARTICIPANTS
-from shop.payments.gateway_client import HttpGateway
-from shop.rooms import HOLDING, open_expiry, open_orders, open_payments, open_users
+from shop.rooms import HOLDING, gateway_at, open_expiry, open_gateway, open_orders, open_payments, open_users
 from shop.servers import Servers
 from shop.settings import Settings
 from shop.storefronts import every
@@ -141,7 +140,7 @@ class Shop:
         desks = Desks(
             orders.desk,
             BillingDesk(services["billing"]),
-            open_payments(services["payments"], undo, HttpGateway(self._gateway, self.runtime)),
+            open_payments(services["payments"], undo, gateway_at(self._gateway, self.runtime, undo)),
             WarehouseDesk(services["warehouse"]),
             DeliveryDesk(services["delivery"]),
             users,
@@ -154,12 +153,11 @@ class Shop:
 
     async def _serve_gateway(self) -> None:
         """Only payments is told where it is."""
+        gateway = open_gateway(self.services["gateway"].storage, self.runtime, self._undo)
         servers = Servers(self.runtime)
         self._undo.push_async_callback(servers.stop)
-        closing = self.runtime.signal()
-        self._undo.callback(closing.set)
-        edge = edges.gateway(self.services["gateway"].storage, self.runtime, closing)
-        self._gateway = await servers.start(edge, "127.0.0.1", 0)
+        self._undo.callback(gateway.close)
+        self._gateway = await servers.start(edges.gateway(gateway), "127.0.0.1", 0)
 
     async def _serve_edges(self, parts: Parts) -> None:
         settings, servers = self._settings, Servers(self.runtime)

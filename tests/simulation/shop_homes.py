@@ -26,7 +26,7 @@ from shop.orders.counter import Counter
 from shop.orders.definitions import PLACING
 from shop.orders.desk import OrdersDesk, Placed, Placing, Wrong
 from shop.participants import PARTICIPANTS, REFUSALS
-from shop.payments.gateway import Gateway, GatewaySettings
+from shop.payments.gateway import Gateway
 from shop.rooms import HOLDING, open_expiry, open_orders, open_payments
 from shop.users.accounts import Accounts
 from shop.users.desk import UsersDesk
@@ -105,7 +105,8 @@ class Homes:
 
     async def _boot_gateway(self, process: Process) -> None:
         storage, runtime = storage_of(self._world, GATEWAY), process.runtime
-        gateway = Gateway(storage, runtime, GatewaySettings(), runtime.signal())
+        gateway = Gateway(storage, runtime)
+        gateway.start(GATEWAY)
         self._line.open(Home(process, gateway=gateway))
 
     def _service(self, process: Process, room: str, signals: Signals, queues: InProcess) -> Service:

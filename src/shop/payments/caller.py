@@ -29,10 +29,11 @@ from shop.payments.tables import CardOperation
 from shop.payments.telling import tell_paid
 
 UNTIL_KNOWN = Retry(base_s=0.2, cap_s=5.0)
+AT_ONCE = 100
 
 
-class Gateway(Protocol):
-    """The external provider. None: unknown."""
+class Provider(Protocol):
+    """The card gateway, as it is called. None: unknown."""
 
     async def carry_out(self, wanted: CardOperation) -> PaymentState | None: ...
 
@@ -46,7 +47,7 @@ class CallerSettings:
     An authorisation whose outcome stays unknown ends with the void that the saga asks for when its patience does.
     """
 
-    at_once: int = 20
+    at_once: int = AT_ONCE
     retry: Retry = UNTIL_KNOWN
 
 
@@ -60,7 +61,7 @@ class Outcome(NamedTuple):
 class Caller:
     """Works for a started service that has the participant `payments`; stop it before the service."""
 
-    def __init__(self, service: Service, gateway: Gateway, settings: CallerSettings | None = None) -> None:
+    def __init__(self, service: Service, gateway: Provider, settings: CallerSettings | None = None) -> None:
         assert service.hop is not None, f"service {service.name} has no participant"
         self._answer_all = service.hop.answer_all
         self._storage = service.storage

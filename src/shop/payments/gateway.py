@@ -1,35 +1,18 @@
 """The card gateway: an external provider, simulated, with its own database and its own idempotency keys.
 
-| request                               | answer                                                                    |
-|---------------------------------------|---------------------------------------------------------------------------|
-| `POST /authorizations`                | 201 taken, 402 declined, 409 voided before; 422 key of another body       |
-| `POST /authorizations/{key}/capture`  | 200 captured; 409 in another state; 404 never seen                        |
-| `POST /authorizations/{key}/void`     | 200 nothing is held, now and later, even when never seen; 409 captured    |
-| `POST /authorizations/{key}/refund`   | 200 refunded; 409 in another state, never seen: refused from now on       |
-| `GET /authorizations/{key}`           | 200; 404 never seen                                                       |
-
-`POST /authorizations` takes its key from the header `Idempotency-Key`. The body of 200, 201, 402 and 409 is a `Record`.
 Each call may be repeated. Numbers that are not in `gateway_wire` are declined.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import NamedTuple
 
-from litestar import Litestar, Response, get, post
-from litestar.di import NamedDependency, Provide
-from litestar.exceptions import ClientException, NotFoundException
-from litestar.params import FromPath, HeaderParameter, JSONBody
-
-from amends.ports import Runtime, Signal, Storage
-from shop.payments import gateway_tables
+from amends.ports import Runtime, Storage
+from shop.payments.gateway_books import Books, Change
 from shop.payments.gateway_wire import APPROVED, KEY_HEADER, LATE, LOST, SLOW, Authorization, Outcome, Record
 
-_MOST_BYTES = 64 * 1024
 _TAKES_MONEY = frozenset({APPROVED, SLOW, LATE, LOST})
-_STATUS = {"authorized": 201, "captured": 201, "refunded": 409, "voided": 409, "declined": 402}
-
-HeaderKey = Annotated[str, HeaderParameter(name=KEY_HEADER, min_length=1, max_length=200)]
+_OPENED: dict[Outcome, int] = {"authorized": 201, "captured": 201, "refunded": 409, "voided": 409, "declined": 402}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +27,31 @@ class GatewaySettings:
     flaky: float = 0.0
 
 
+class Told(NamedTuple):
+    """What a call is answered: a status of HTTP and what is under the key; or why there is nothing to show."""
+
+    status: int
+    record: Record | None
+    detail: str = ""
+
+
 class Gateway:
-    """Keeps the money: every answer is durable before it leaves."""
+    """Keeps the money: every answer is durable before it leaves.
 
-    def __init__(self, storage: Storage, runtime: Runtime, settings: GatewaySettings, closing: Signal) -> None:
-        self._storage = storage
+    `start` before use. `close` ends what it delays on purpose, `stop` everything. `storage` is its own, with
+    `gateway_tables.MIGRATIONS` applied.
+    """
+
+    def __init__(self, storage: Storage, runtime: Runtime, settings: GatewaySettings | None = None) -> None:
+        self._books = Books(storage, runtime)
         self._runtime = runtime
-        self._settings = settings
-        self._closing = closing
+        self._settings = settings or GatewaySettings()
+        self._closing = runtime.signal()
+        self.start = self._books.start
+        self.close = self._closing.set
+        self.stop = self._books.stop
 
-    async def answer(self, work: Callable[[], Awaitable[Response[Any]]]) -> Response[Any]:
+    async def answer(self, work: Callable[[], Awaitable[Told]]) -> Told:
         """Flaky on request: before the work, or after it."""
         chance = self._runtime.roll()
         if chance < self._settings.flaky / 2:
@@ -61,99 +59,40 @@ class Gateway:
         done = await work()
         return _failed(503) if chance < self._settings.flaky else done
 
-    async def status(self, key: str) -> Response[Any]:
-        record = await self._find(key)
-        return _reached(record, *_STATUS)
+    async def status(self, key: str) -> Told:
+        return _reached(await self._books.find(key), *_OPENED)
 
-    async def authorize(self, key: str, wanted: Authorization) -> Response[Any]:
-        if wanted.card == SLOW and await self._find(key) is None:
+    async def authorize(self, key: str, wanted: Authorization) -> Told:
+        if wanted.card == SLOW and await self._books.find(key) is None:
             await self._linger(self._settings.slow_s)
-        record, new = await self._open(key, wanted)
+        record, new = await self._books.make(Change(key, _opened(key, wanted)))
+        assert record is not None
         if (record.card_last4, record.amount_minor) != _shown(wanted) and record.amount_minor:
-            raise ClientException(f"{KEY_HEADER} {key!r} belongs to another authorization", status_code=422)
+            return Told(422, None, f"{KEY_HEADER} {key!r} belongs to another authorization")
         if new and wanted.card == LATE:
             await self._linger(self._settings.late_s)
-        return _failed(500) if new and wanted.card == LOST else Response(record, status_code=_STATUS[record.state])
+        return _failed(500) if new and wanted.card == LOST else Told(_OPENED[record.state], record)
 
-    async def capture(self, key: str) -> Response[Any]:
-        async with self._storage.transaction(self._runtime.now()) as tx:
-            await gateway_tables.move(tx, key, "authorized", "captured")
-            return _reached(await gateway_tables.find(tx, key), "captured")
+    async def capture(self, key: str) -> Told:
+        record, _ = await self._books.make(Change(key, None, "authorized", "captured"))
+        return _reached(record, "captured")
 
-    async def void(self, key: str) -> Response[Any]:
-        async with self._storage.transaction(self._runtime.now()) as tx:
-            await gateway_tables.insert(tx, _tombstone(key))
-            await gateway_tables.move(tx, key, "authorized", "voided")
-            return _reached(await gateway_tables.find(tx, key), "voided", "declined", "refunded")
+    async def void(self, key: str) -> Told:
+        record, _ = await self._books.make(Change(key, _tombstone(key), "authorized", "voided"))
+        return _reached(record, "voided", "declined", "refunded")
 
-    async def refund(self, key: str) -> Response[Any]:
-        async with self._storage.transaction(self._runtime.now()) as tx:
-            await gateway_tables.insert(tx, _tombstone(key))
-            await gateway_tables.move(tx, key, "captured", "refunded")
-            return _reached(await gateway_tables.find(tx, key), "refunded")
+    async def refund(self, key: str) -> Told:
+        record, _ = await self._books.make(Change(key, _tombstone(key), "captured", "refunded"))
+        return _reached(record, "refunded")
 
     async def _linger(self, seconds: float) -> None:
-        """No longer than the gateway is open."""
+        """No longer than it is open."""
         await self._runtime.within(seconds, self._closing.wait())
 
-    async def _find(self, key: str) -> Record | None:
-        async with self._storage.reading() as reader:
-            return await gateway_tables.find(reader, key)
 
-    async def _open(self, key: str, wanted: Authorization) -> tuple[Record, bool]:
-        taken: Outcome = "captured" if wanted.capture else "authorized"
-        state: Outcome = taken if wanted.card in _TAKES_MONEY else "declined"
-        opened = Record(key, state, *_shown(wanted))
-        async with self._storage.transaction(self._runtime.now()) as tx:
-            new = await gateway_tables.insert(tx, opened)
-            return await gateway_tables.find(tx, key) or opened, new
-
-
-def gateway_app(
-    storage: Storage, runtime: Runtime, settings: GatewaySettings | None = None, closing: Signal | None = None
-) -> Litestar:
-    """The gateway as an ASGI application; `storage` is its own, with `gateway_tables.MIGRATIONS` applied.
-
-    Once `closing` is set it answers without delay.
-    """
-    gateway = Gateway(storage, runtime, settings or GatewaySettings(), closing or runtime.signal())
-    return Litestar(
-        [authorize, capture, void, refund, status, health],
-        dependencies={"gateway": Provide(lambda: gateway, sync_to_thread=False)},
-        request_max_body_size=_MOST_BYTES,
-        openapi_config=None,
-        logging_config=None,
-    )
-
-
-@post("/authorizations")
-async def authorize(data: JSONBody[Authorization], key: HeaderKey, gateway: NamedDependency[Gateway]) -> Response[Any]:
-    return await gateway.answer(lambda: gateway.authorize(key, data))
-
-
-@post("/authorizations/{key:str}/capture")
-async def capture(key: FromPath[str], gateway: NamedDependency[Gateway]) -> Response[Any]:
-    return await gateway.answer(lambda: gateway.capture(key))
-
-
-@post("/authorizations/{key:str}/void")
-async def void(key: FromPath[str], gateway: NamedDependency[Gateway]) -> Response[Any]:
-    return await gateway.answer(lambda: gateway.void(key))
-
-
-@post("/authorizations/{key:str}/refund")
-async def refund(key: FromPath[str], gateway: NamedDependency[Gateway]) -> Response[Any]:
-    return await gateway.answer(lambda: gateway.refund(key))
-
-
-@get("/authorizations/{key:str}")
-async def status(key: FromPath[str], gateway: NamedDependency[Gateway]) -> Response[Any]:
-    return await gateway.answer(lambda: gateway.status(key))
-
-
-@get(["/healthz", "/readyz"])
-async def health() -> dict[str, str]:
-    return {"status": "ok"}
+def _opened(key: str, wanted: Authorization) -> Record:
+    taken: Outcome = "captured" if wanted.capture else "authorized"
+    return Record(key, taken if wanted.card in _TAKES_MONEY else "declined", *_shown(wanted))
 
 
 def _shown(wanted: Authorization) -> tuple[str, int]:
@@ -165,11 +104,11 @@ def _tombstone(key: str) -> Record:
     return Record(key, "voided", "", 0)
 
 
-def _reached(record: Record | None, *wanted: str) -> Response[Any]:
+def _reached(record: Record | None, *wanted: str) -> Told:
     if record is None:
-        raise NotFoundException("no authorization has this key")
-    return Response(record, status_code=200 if record.state in wanted else 409)
+        return Told(404, None, "no authorization has this key")
+    return Told(200 if record.state in wanted else 409, record)
 
 
-def _failed(status_code: int) -> Response[Any]:
-    return Response({"detail": "try again, or ask for the status"}, status_code=status_code)
+def _failed(status: int) -> Told:
+    return Told(status, None, "try again, or ask for the status")

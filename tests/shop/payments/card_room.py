@@ -19,8 +19,9 @@ from amends.signals import Field, Signals
 from shop.payments import gateway_tables, tables
 from shop.payments.audit import audit
 from shop.payments.caller import Caller, CallerSettings
-from shop.payments.gateway import GatewaySettings, gateway_app
+from shop.payments.gateway import Gateway, GatewaySettings
 from shop.payments.gateway_client import HttpGateway
+from shop.payments.gateway_http import GatewayApp
 from shop.payments.gateway_wire import Record
 from shop.payments.participant import payments
 from shop.servers import Edge, Servers
@@ -46,25 +47,32 @@ class Shaky(SqliteStorage):
 
 
 class GatewayServer:
-    """The gateway on a free port; `requests` are those that it got, as `POST /path`, `most` how many at once."""
+    """The gateway on a free port.
+
+    `requests` are those that it got, as `POST /path`, `most` how many at once, `clients` the ends of their connections.
+    """
 
     def __init__(self, folder: Path, settings: GatewaySettings) -> None:
         runtime = AsyncioRuntime()
         self.storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
         self.requests: list[str] = []
         self.most = 0
+        self.clients: set[tuple[str, int]] = set()
         self.url = ""
         self._present = 0
         self._asked = asyncio.Event()
-        self._app = gateway_app(self.storage, runtime, settings)
+        self._gateway = Gateway(self.storage, runtime, settings)
+        self._app = GatewayApp(self._gateway)
         self._servers = Servers(runtime)
 
     async def start(self) -> None:
         await self.storage.migrate()
+        self._gateway.start("gateway")
         self.url = await self._servers.start(Edge("gateway", self), "127.0.0.1", 0)
 
     async def stop(self) -> None:
         await self._servers.stop()
+        await self._gateway.stop()
         await self.storage.close()
 
     async def asked(self) -> None:
@@ -82,6 +90,7 @@ class GatewayServer:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.requests.append(f"{scope['method']} {scope['path']}")
+        self.clients.add(tuple(scope["client"]))
         self._asked.set()
         self._present += 1
         self.most = max(self.most, self._present)
@@ -102,7 +111,8 @@ class CardRoom:
         self._transport = InProcess()
         self._replies = self._transport.subscribe("buyer")
         self._service = Service(self.storage, self._transport, self.runtime, self.signals, participant=payments)
-        self.caller = Caller(self._service, HttpGateway(url, self.runtime, TIMEOUT_S), settings)
+        self._client = HttpGateway(url, self.runtime, TIMEOUT_S)
+        self.caller = Caller(self._service, self._client, settings)
         self._news = asyncio.Event()
         self.signals.listen(self._listen)
 
@@ -114,11 +124,13 @@ class CardRoom:
 
     async def stop(self) -> None:
         await self.caller.stop()
+        await self._client.close()
         await self._service.stop()
 
     async def kill(self) -> None:
         """What is left is what is in the files."""
         await self.runtime.kill()
+        await self._client.close()
 
     def ask(self, command: Command, saga: str, *, step: str = "hold money", undo: bool = False) -> None:
         asked = Envelope(

@@ -100,10 +100,12 @@ async def shop(tmp_path: Path, gateway: GatewayServer) -> AsyncIterator[Shop]:
         await home.add("sales", definitions=[patient, hasty])
         await home.add("shipping", participant=shipping)
         service = await home.add("payments", participant=payments, migrations=tables.MIGRATIONS)
-        caller = Caller(service, HttpGateway(gateway.url, home.runtime, TIMEOUT_S), QUICK)
+        client = HttpGateway(gateway.url, home.runtime, TIMEOUT_S)
+        caller = Caller(service, client, QUICK)
         caller.start("payments")
         yield Shop(home)
         await caller.stop()
+        await client.close()
 
 
 @pytest.mark.parametrize("card", [APPROVED, SLOW, LATE, LOST], ids=["approved", "slow", "late", "lost"])

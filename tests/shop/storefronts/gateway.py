@@ -12,21 +12,20 @@ import msgspec
 from amends.adapters.sqlite import SqliteStorage
 from amends.service import Service
 from amends.testing.runtime import VirtualRuntime
+from shop import rooms
 from shop.audit import CHECKS
 from shop.payments import gateway_tables
 from shop.payments.domain import PaymentState, Wish
-from shop.payments.gateway import gateway_app
+from shop.payments.gateway_http import GatewayApp
 from shop.payments.gateway_wire import KEY_HEADER, Authorization, Record
 from shop.payments.tables import CardOperation
-from shop.rooms import open_payments
 
 
 class Gateway:
     """Asked in this process, so that its answers take no real time."""
 
-    def __init__(self, storage: SqliteStorage, runtime: VirtualRuntime) -> None:
+    def __init__(self, storage: SqliteStorage, asgi: Any) -> None:
         self.storage = storage
-        asgi: Any = gateway_app(storage, runtime)
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://gateway")
 
     async def carry_out(self, wanted: CardOperation) -> PaymentState | None:
@@ -41,16 +40,16 @@ class Gateway:
 
     async def close(self) -> None:
         await self._client.aclose()
-        await self.storage.close()
 
 
 async def open_gateway(folder: Path, runtime: VirtualRuntime, payments: Service, undo: AsyncExitStack) -> Gateway:
     """One that payments asks."""
     storage = SqliteStorage(folder / "gateway.db", gateway_tables.MIGRATIONS)
     await storage.migrate()
-    gateway = Gateway(storage, runtime)
+    undo.push_async_callback(storage.close)
+    gateway = Gateway(storage, GatewayApp(rooms.open_gateway(storage, runtime, undo)))
     undo.push_async_callback(gateway.close)
-    open_payments(payments, undo, gateway)
+    rooms.open_payments(payments, undo, gateway)
     return gateway
 
 
