@@ -17,7 +17,8 @@ from amends.adapters.postgres.debezium import connector, slot_name
 from shop.app import app
 from shop.serve_command import PROCESSES, ROOMS
 from shop.serving import ADDRESSES, TOPICS
-from shop.settings import PORTS
+from shop.settings import FRONT, PORTS
+from shop.xa import VOTES
 from tools.distributed.service import ServiceProcess
 from tools.servers import Connect, Kafka, Postgres, TcpProxy, fetch
 from tools.servers.ports import free_port
@@ -25,6 +26,7 @@ from tools.servers.postgres import programs
 from tools.servers.process import Server
 
 CAPTURED = "billing"
+BY_XA = (FRONT, *VOTES)
 EDGES = {"orders": ("api",), "front": tuple(name for name in PORTS if name != "api")}
 
 
@@ -34,7 +36,7 @@ class Options:
 
     `cdc`: Debezium reads billing's outbox. `ports` of the edges, 0 takes free ones. `session_s`: after so long Kafka
     gives the shards of a process that died or froze to others. `proxied`: there are `Distributed.proxies`.
-    `faults`: rooms can be broken on purpose.
+    `faults`: rooms can be broken on purpose. `xa`: two-phase votes by prepared transactions.
     """
 
     postgres: int = 0
@@ -46,6 +48,7 @@ class Options:
     session_s: float = 6.0
     proxied: bool = False
     faults: bool = False
+    xa: bool = False
 
 
 class Distributed:
@@ -176,6 +179,8 @@ class Distributed:
             options["outbox"] = "events"
         if self.options.faults:
             options["faults"] = ""
+        if self.options.xa and room in BY_XA:
+            options["xa"] = ""
         if room == "front" and self.options.seed:
             options["seed"] = ""
         return options
