@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from amends import Retry
 from amends.connections import Tx
 from amends.intake import Intake
-from amends.participant import Answer, Asked
+from amends.participant import Answer
 from amends.ports import Task
 from amends.service import Service
 from amends.signals import Field
@@ -29,7 +29,7 @@ from shop.payments.tables import CardOperation
 from shop.payments.telling import tell_paid
 
 UNTIL_KNOWN = Retry(base_s=0.2, cap_s=5.0)
-AT_ONCE = 100
+AT_ONCE = 256
 
 
 class Provider(Protocol):
@@ -116,9 +116,8 @@ class Caller:
         if len(self._calls) >= most:
             return
         async with self._storage.reading() as reader:
-            due = await tables.due(reader, self._runtime.now(), 2 * most)
-        free = [each for each in due if each.payment_id not in self._calls]
-        for each in free[: most - len(self._calls)]:
+            due = await tables.due(reader, self._runtime.now(), most, self._calls)
+        for each in due[: most - len(self._calls)]:
             self._calls[each.payment_id] = self._runtime.spawn(self._carry_out(each), f"card {each.payment_id}")
 
     async def _carry_out(self, wanted: CardOperation) -> None:
@@ -140,9 +139,10 @@ class Caller:
         return None if told is None or decide(wanted.wish, told) is Move.CALL else told
 
     async def _record(self, outcomes: Sequence[Outcome]) -> list[None]:
+        known = {wanted.payment_id: tables.Settled(wanted.nth, told) for wanted, told in outcomes}
         async with self._storage.transaction(self._runtime.now()) as tx:
-            answers = [each for wanted, told in outcomes for each in await _closed(tx, wanted, told)]
-            await self._answer_all(tx, answers)
+            closed = await tables.close(tx, known)
+            await self._answer_all(tx, [(each.asked, _answer(tx, each, state)) for each, state in closed])
         for wanted, told in outcomes:
             self._signals.emit("card.answered", payment=wanted.payment_id, wish=wanted.wish.value, state=told.value)
         return [None] * len(outcomes)
@@ -155,10 +155,6 @@ class Caller:
         self._signals.emit("card.unknown", payment=wanted.payment_id, wish=wanted.wish.value, attempts=attempts)
 
 
-async def _closed(tx: Tx, wanted: CardOperation, told: PaymentState) -> list[tuple[Asked, Answer]]:
-    """The answers to what this settles: the operation, and what it superseded."""
-    answers: list[tuple[Asked, Answer]] = []
-    for each in await tables.close(tx, wanted, told):
-        reply = answer(each.wish, decide(each.wish, told))
-        answers.append((each.asked, tell_paid(tx, each.charge, reply) if each.charge else reply))
-    return answers
+def _answer(tx: Tx, closed: CardOperation, state: PaymentState) -> Answer:
+    reply = answer(closed.wish, decide(closed.wish, state))
+    return tell_paid(tx, closed.charge, reply) if closed.charge else reply

@@ -1,6 +1,6 @@
 """The tables of payments: each payment, and the operations that the gateway has to be asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from amends import Migration, Tx
@@ -72,14 +72,17 @@ values (:payment_id, :card_last4, :amount_minor, :state)
 """
 insert_charge = "insert into charges (payment_id, number) values (:payment_id, :number)"
 set_payment_state = "update payments set state = :state where payment_id = :payment_id"
+find_standing = """
+select p.payment_id, p.card_last4, p.amount_minor, p.state,
+    (select coalesce(max(nth), 0) from card_operations o where o.payment_id = p.payment_id),
+    exists (select 1 from card_operations o where o.payment_id = p.payment_id and o.state <> 'answered')
+from keys cross join payments p on p.payment_id = key
+"""
 insert_operation = """
 insert into card_operations
     (payment_id, nth, wish, state, card, saga, step, operation, attempts, due_at)
-select :payment_id, coalesce(max(nth), 0) + 1, :wish, 'waiting', :card, :saga, :step, :operation, 0, :now
-from card_operations
-where payment_id = :payment_id
+values (:payment_id, :nth, :wish, 'waiting', :card, :saga, :step, :operation, 0, :now)
 """
-find_open = "select 1 from card_operations where payment_id = :payment_id and state <> 'answered' limit 1"
 supersede_authorization = """
 update card_operations set state = 'superseded', card = null
 where payment_id = :payment_id and wish = 'authorize' and state = 'waiting'
@@ -99,11 +102,12 @@ limit :limit
 """
 open_operations = f"""
 select {_OPERATION}
-from card_operations o
+from keys
+    cross join card_operations o on o.payment_id = key
     join payments p on p.payment_id = o.payment_id
     left join charges c on c.payment_id = o.payment_id
-where o.payment_id = :payment_id and o.nth <= :nth and o.state <> 'answered'
-order by o.nth
+where o.state <> 'answered'
+order by o.payment_id, o.nth
 """
 close_operation = """
 update card_operations set state = 'answered', card = null
@@ -133,6 +137,24 @@ class Payment(NamedTuple):
     state: PaymentState
 
 
+class Standing(NamedTuple):
+    """A payment, the number of its last operation, and whether one of them still waits for the gateway."""
+
+    payment: Payment
+    last: int = 0
+    waits: bool = False
+
+
+class Noted(NamedTuple):
+    """An operation to note."""
+
+    payment_id: str
+    nth: int
+    wish: Wish
+    card: str | None
+    asked: Asked
+
+
 class CardOperation(NamedTuple):
     """An operation that is not answered yet, with what is known of its payment.
 
@@ -151,49 +173,60 @@ class CardOperation(NamedTuple):
     charge: int = 0
 
 
+class Settled(NamedTuple):
+    """The state of a payment after its operation `nth`."""
+
+    nth: int
+    state: PaymentState
+
+
 async def find(reader: Reader, payment_id: str) -> Payment | None:
     rows = await reader.fetch(find_payment, (payment_id,))
     return Payment._make(rows[0])._replace(state=PaymentState(rows[0][3])) if rows else None
 
 
-async def open_payment(tx: Tx, payment: Payment) -> None:
-    await tx.run(insert_payment, payment)
+async def standing(tx: Tx, payment_ids: Sequence[str]) -> dict[str, Standing]:
+    """How those of these payments stand that were ever asked for."""
+    return {
+        id: Standing(Payment(id, last4, amount_minor, PaymentState(state)), last, bool(waits))
+        for id, last4, amount_minor, state, last, waits in await tx.fetch_each(find_standing, sorted({*payment_ids}))
+    }
 
 
-async def open_charge(tx: Tx, payment: Payment, number: int) -> None:
-    """A payment whose money is taken as soon as it is authorised, for the order of this number."""
-    await open_payment(tx, payment)
-    await tx.run(insert_charge, (payment.payment_id, number))
+async def open_payments(tx: Tx, payments: Sequence[Payment], charges: Mapping[str, int]) -> None:
+    """New ones. Of those in `charges` the money is taken with the authorisation, for the order of this number."""
+    await tx.run_many(insert_payment, payments)
+    await tx.run_many(insert_charge, list(charges.items()))
 
 
-async def note(tx: Tx, payment_id: str, wish: Wish, asked: Asked, card: str | None) -> None:
-    """Puts an operation behind those that wait; a void takes the place of an authorisation not known yet."""
-    if wish is Wish.VOID:
-        await tx.run(supersede_authorization, (payment_id,))
-    await tx.run(insert_operation, (payment_id, wish, card, *asked, tx.now))
+async def note(tx: Tx, noted: Sequence[Noted]) -> None:
+    """Each behind those that wait; a void takes the place of an authorisation not known yet."""
+    voided = {each.payment_id for each in noted if each.wish is Wish.VOID}
+    await tx.run_many(supersede_authorization, [(id,) for id in sorted(voided)])
+    rows = [(id, nth, wish, card, *asked, tx.now) for id, nth, wish, card, asked in noted]
+    await tx.run_many(insert_operation, rows)
 
 
-async def has_open(reader: Reader, payment_id: str) -> bool:
-    """Something about this payment still waits for the gateway."""
-    return bool(await reader.fetch(find_open, (payment_id,)))
+async def due(reader: Reader, now: float, limit: int, busy: Container[str] = ()) -> list[CardOperation]:
+    """The first waiting operation of each payment whose time has come, the longest due first; without `busy` ones."""
+    rows = await reader.fetch(due_operations, (now, limit))
+    return _operations([row for row in rows if row[0] not in busy])
 
 
-async def due(reader: Reader, now: float, limit: int) -> list[CardOperation]:
-    """The first waiting operation of each payment whose time has come, the longest due first."""
-    return _operations(await reader.fetch(due_operations, (now, limit)))
+async def close(tx: Tx, told: Mapping[str, Settled]) -> list[tuple[CardOperation, PaymentState]]:
+    """Writes what has become of payments, by id; returns the operations that this answers: what it superseded as well.
 
-
-async def close(tx: Tx, done: CardOperation, state: PaymentState) -> list[CardOperation]:
-    """Writes what has become of a payment; returns the operations that this answers: `done`, and what it superseded.
-
-    None are left when somebody else has closed it before.
+    None are left of a payment whose operation somebody else has closed before.
     """
-    closed = _operations(await tx.fetch(open_operations, (done.payment_id, done.nth)))
-    if not closed or closed[-1].nth != done.nth:
-        return []
-    await tx.run(set_payment_state, (state, done.payment_id))
-    await tx.run_many(close_operation, [(each.payment_id, each.nth) for each in closed])
-    return closed
+    found: dict[str, list[CardOperation]] = {}
+    for each in _operations(await tx.fetch_each(open_operations, sorted(told))):
+        if each.nth <= told[each.payment_id].nth:
+            found.setdefault(each.payment_id, []).append(each)
+    closed = {id: told[id].state for id, each in found.items() if each[-1].nth == told[id].nth}
+    answered = [(each, state) for id, state in closed.items() for each in found[id]]
+    await tx.run_many(set_payment_state, [(state, id) for id, state in closed.items()])
+    await tx.run_many(close_operation, [(each.payment_id, each.nth) for each, _ in answered])
+    return answered
 
 
 async def postpone(tx: Tx, waiting: CardOperation, due_at: float) -> None:

@@ -1,28 +1,32 @@
 """Orders with a number: their money is taken at once, and everybody is told what was asked and what became of it."""
 
+from collections.abc import Sequence
+
 from amends import Refusal, Reply, Tx
 from amends.faults import Refuse, RefusedByFault
 from amends.messages import Command, Event, reason_of, type_name
 from amends.participant import Asked
 from shop.payments import tables
-from shop.payments.contract import CardDeclined, Paid, Pay, PaymentTold, PaymentWanted
-from shop.payments.domain import Move, PaymentState, Wish, chargeable, decide
-from shop.payments.participant import answer, payments
+from shop.payments.contract import Paid, Pay, PaymentTold, PaymentWanted
+from shop.payments.domain import Wish
+from shop.payments.participant import Answers, Wanted, payments, settle
 from shop.service_status import ServiceStatus
 
 TOLD: tuple[type[Event], ...] = (PaymentWanted, PaymentTold)
 
 
-@payments.handles_later(Pay)
-async def pay(tx: Tx, command: Pay, asked: Asked) -> Reply | Refusal | None:
-    known = await tables.find(tx, command.payment_id)
-    if known is None:
-        return await _open(tx, command, asked)
-    move = decide(Wish.AUTHORIZE, known.state)
-    if move is Move.CALL:
-        await tables.note(tx, command.payment_id, Wish.AUTHORIZE, asked, command.account)
-        return None
-    return tell_paid(tx, command.number, answer(Wish.AUTHORIZE, move))
+@payments.handles_many_later(Pay)
+async def pay(tx: Tx, commands: Sequence[Pay], asked: Sequence[Asked]) -> Answers:
+    """Tells of each that it is wanted, then what is known of it already."""
+    known = await tables.standing(tx, [each.payment_id for each in commands])
+    for command in commands:
+        if command.payment_id not in known:
+            _tell_wanted(tx, command)
+    answers = await settle(tx, known, [_wanted(*pair) for pair in zip(commands, asked, strict=True)])
+    return [
+        None if reply is None else tell_paid(tx, command.number, reply)
+        for command, reply in zip(commands, answers, strict=True)
+    ]
 
 
 async def refuse(tx: Tx, command: Pay) -> Refusal:
@@ -43,15 +47,8 @@ def tell_paid(tx: Tx, number: int, reply: Reply | Refusal) -> Reply | Refusal:
     return reply if refused else Paid()
 
 
-async def _open(tx: Tx, command: Pay, asked: Asked) -> Refusal | None:
-    _tell_wanted(tx, command)
-    if not chargeable(command.account, command.amount_minor):
-        tell_paid(tx, command.number, CardDeclined())
-        return CardDeclined()
-    wanted = tables.Payment(command.payment_id, command.account[-4:], command.amount_minor, PaymentState.ASKED)
-    await tables.open_charge(tx, wanted, command.number)
-    await tables.note(tx, command.payment_id, Wish.AUTHORIZE, asked, command.account)
-    return None
+def _wanted(command: Pay, asked: Asked) -> Wanted:
+    return Wanted(command.payment_id, Wish.AUTHORIZE, asked, command.account, command.amount_minor, command.number)
 
 
 def _tell_wanted(tx: Tx, command: Pay) -> None:
