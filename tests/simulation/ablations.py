@@ -17,6 +17,7 @@ from tests.amends.hazards import ablations as hazards
 from tests.amends.hazards import ablations_of_votes as votes_without
 from tests.simulation import without
 from tests.simulation.bells import BELLS, IN_ORDER
+from tests.simulation.errands import ERRANDS
 from tests.simulation.trips import HURRIED, TRIPS
 from tests.simulation.votes import HURRIED_VOTES, RESERVATIONS, VOTES
 
@@ -75,6 +76,7 @@ UNTAKEN_BELLS = scenario_of(BELLS, UNTAKEN, sagas=12)
 COPIED_BELLS = scenario_of(BELLS, COPIES, sagas=12)
 FAILING_BELLS = scenario_of(BELLS, FAILING, sagas=12)
 UNHEARD_IN_ORDER = scenario_of(IN_ORDER, {"commit lost after": 0.5, "crash": 0.5}, sagas=12)
+LOSSY_ERRANDS = scenario_of(ERRANDS, {**LOSSY, "answer failed": 0.4}, sagas=8)
 SCENARIOS = {
     "trips": TRIPS,
     "trips, lossy": LOSSY_TRIPS,
@@ -98,6 +100,8 @@ SCENARIOS = {
     "bells, failing": FAILING_BELLS,
     "bells, in order": IN_ORDER,
     "bells, in order, unheard": UNHEARD_IN_ORDER,
+    "errands": ERRANDS,
+    "errands, lossy": LOSSY_ERRANDS,
 }
 
 ABLATIONS = [
@@ -130,7 +134,7 @@ ABLATIONS = [
     Ablation("a message that fails is not overtaken by its key", without.failed_messages_are_overtaken, IN_ORDER),
     Ablation("a commit that nobody heard of is not overtaken", without.unheard_commits_are_overtaken, UNHEARD_IN_ORDER),
     Ablation(
-        "what may have been set aside is looked for", without.unheard_deferrals_are_forgotten, TRIPS, most=60, long=True
+        "what may have been set aside is looked for", without.unheard_deferrals_are_forgotten, TRIPS, MOST, long=True
     ),
     Ablation("intent is durable before the command leaves", hazards.intent_is_kept_in_memory, CRASHING_VOTES),
     Ablation("silence is asked again", without.timers_never_fire, SILENT_TRIPS),
@@ -155,7 +159,11 @@ ABLATIONS = [
         "a coordinator checks epoch and revision", without.nobody_checks_who_writes, ZOMBIE_VOTES, MOST, long=True
     ),
     Ablation(
-        "who coordinates is checked: revisions, epochs here and there", without.nobody_checks_anything, ZOMBIE_VOTES
+        "who coordinates is checked: revisions, epochs here and there",
+        without.nobody_checks_anything,
+        ZOMBIE_VOTES,
+        MOST,
+        long=True,
     ),
 ]
 REDUNDANT = [

@@ -109,6 +109,8 @@ class _Judged:
     def _end(self, at: int, begun: bool) -> Iterator[str]:
         """What there is when the saga has ended. A begun step has no effect of its own, only its undo has one."""
         kind, phase = self.saga.steps[at].kind, self.instance.state.steps[at].phase
+        if phase in (Phase.SKIPPED, Phase.RESOLVED):  # whatever a person says
+            return
         left = bool(self.acted[at] or begun) - len(self.undone[at])
         decision = begun and kind is Kind.PIVOT
         if self.status is Status.COMPLETED and phase is Phase.DONE and left != 1:
@@ -117,6 +119,9 @@ class _Judged:
             yield "all is undone" if kind is Kind.COMPENSATABLE else "nothing is done past the pivot"
 
     def _order(self) -> Iterator[str]:
+        """A stuck undo holds up no other, and nobody knows when a person has done what he says."""
+        if any(line.what in (Phase.STUCK, Phase.SKIPPED) for line in self.instance.state.history):
+            return
         acted = [self._of_group(self.acted, group) for group in self.saga.groups]
         undone = [self._of_group(self.undone, group) for group in self.saga.groups]
         if not _in_order([each for each in acted if each]):

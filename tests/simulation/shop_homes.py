@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 from argon2 import PasswordHasher
@@ -15,6 +16,7 @@ from amends.service import Service
 from amends.signals import Field, Signals
 from amends.testing.chances import Chances
 from amends.testing.processes import Process
+from amends.testing.watched import failed
 from amends.testing.worlds import World, storage_of
 from shop.app import app
 from shop.billing.desk import BillingDesk
@@ -99,6 +101,7 @@ class Homes:
                 desk = await self._desk(home, service, undo, queues)
                 sagas = SagasDesk(service) if service.name in COORDINATING else None
                 home.desks |= served(service.name, desk, HealthDesk(service), sagas)
+            process.leave = partial(_leave, home, undo)
             self._line.open(home)
 
         return boot
@@ -107,6 +110,7 @@ class Homes:
         storage, runtime = storage_of(self._world, GATEWAY), process.runtime
         gateway = Gateway(storage, runtime)
         gateway.start(GATEWAY)
+        process.leave = gateway.stop
         self._line.open(Home(process, gateway=gateway))
 
     def _service(self, process: Process, room: str, signals: Signals, queues: InProcess) -> Service:
@@ -141,6 +145,13 @@ class Homes:
                 return _PLAIN[service.name](service)
 
 
+async def _leave(home: Home, undo: AsyncExitStack) -> None:
+    """As `shop.wiring` stops: everything in the reverse order."""
+    await undo.aclose()
+    for service in reversed(home.services.values()):
+        await service.stop()
+
+
 class _By(OrdersDesk):
     """Has orders placed by a saga of another name, as storefronts do."""
 
@@ -171,7 +182,7 @@ class _CheapPasswords(Passwords):
 
 
 class _Refusing(Faults):
-    """Refuses by chance what may be refused."""
+    """Refuses by chance what may be refused; now and then says only that it failed."""
 
     def __init__(self, process: Process, room: str, chances: Chances) -> None:
         super().__init__(process.runtime, _SAGAS, REFUSALS.get(room))
@@ -180,6 +191,9 @@ class _Refusing(Faults):
     def refuses(self, envelope: Envelope) -> bool:
         may = envelope.operation is Operation.ACTION and envelope.step in self._refusable
         return may and self._chances.fires("participant refuses")
+
+    def sent(self, reply: Envelope) -> list[tuple[float, Envelope]]:
+        return super().sent(failed(reply) if self._chances.fires("answer failed") else reply)
 
 
 def _failing(participant: Participant, chances: Chances) -> Participant:

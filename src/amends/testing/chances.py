@@ -27,8 +27,10 @@ HIGHEST: Mapping[str, float] = {
     "message overtakes": 1.0,
     "answer lost": 0.1,
     "loss told late": 0.5,
+    "answer failed": 0.05,
+    "stop": 0.5,
 }
-"""The highest rate of each kind: a share of the occasions; of crash, freeze, jump and cut, how many a second in all."""
+"""The highest rate of each kind: a share of the occasions; of crash, freeze, jump, cut and stop, how many a second."""
 
 
 class Fault(NamedTuple):

@@ -1,7 +1,7 @@
 """A process of a simulated world: what it runs ends with it, and a restart makes it anew from what is durable."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from enum import Enum
 from random import Random
@@ -22,6 +22,7 @@ class Life(Enum):
 class Process:
     """One life of a process; the next one is another object. `fall` is called when a crash that was set comes.
 
+    `leave` is how it ends in good order, when whoever boots it says so.
     What it does runs in its own context: the loop knows by that whose turn it is.
     """
 
@@ -31,6 +32,7 @@ class Process:
         self.runtime = SimulatedRuntime(self, loop, random, skew_s)
         self.tasks: list[asyncio.Task[Any]] = []
         self.fall: Callable[[], None] = lambda: None
+        self.leave: Callable[[], Awaitable[None]] | None = None
         self._loop = loop
         self._kept: list[Call] = []
         self._left: int | None = None

@@ -12,7 +12,7 @@ import msgspec
 
 from amends.audit import Check
 from amends.connections import Tx
-from amends.coordinator import Begin
+from amends.coordinator import IN_FLIGHT, Begin
 from amends.idempotency import IdempotencyKeys, fingerprint
 from amends.messages import Operation, Outcome, SagaId
 from amends.pages import BarrierKey, Instance, KeyScope, StoredAnswer
@@ -25,6 +25,7 @@ from amends.state import ENDED, Phase
 from amends.testing.chances import HIGHEST, Fault
 from amends.testing.histories import Record
 from amends.testing.loop import NothingLeft, TooLong
+from amends.testing.operating import Mends, Person
 from amends.testing.points import Point
 from amends.testing.processes import Life, Process
 from amends.testing.watched import Heard, Observed, Refusing, failing, last
@@ -36,7 +37,7 @@ _TROUBLED_S = 8.0
 _ASKING_S = 10.0
 _LONGEST_S = 900.0
 _GRAIN_S = 1.0
-_DONE = {Phase.DONE, Phase.RESOLVED}
+_BY_HAND = {Phase.SKIPPED, Phase.RESOLVED}
 
 
 class Violation(NamedTuple):
@@ -52,8 +53,10 @@ class Scenario:
 
     `participants` are those that its commands name; a participant's migrations go by its name. `invariants` look at the
     databases when everything has ended: `sagas` is the coordinator's, the others are named like their participants.
-    `chores` are what a participant's process does beside its hops, every tick, given its service. Whatever a handler
-    touches outside its transaction has to be made anew by the function that makes the scenario.
+    `chores` are what a participant's process does beside its hops, every tick, given its service. `operator` says what
+    a person does about a saga that has not ended; steps that are skipped or resolved are that person's word. No more
+    than `limit` sagas are in flight. Whatever a handler touches outside its transaction has to be made anew by the
+    function that makes the scenario.
     """
 
     saga: Saga[Any]
@@ -64,6 +67,8 @@ class Scenario:
     sagas: int = 20
     faults: Mapping[str, float] = field(default_factory=lambda: HIGHEST)
     chores: Mapping[str, Callable[[Service], Awaitable[object]]] = field(default_factory=dict)
+    operator: Mends | None = None
+    limit: int = IN_FLIGHT
 
 
 class Outcomes(NamedTuple):
@@ -141,6 +146,7 @@ class _Run:
         return Outcomes(world.seed, self.violations, world.record, world.chances.faults, counts, world.points)
 
     async def _story(self) -> None:
+        person = asyncio.get_running_loop().create_task(self._operate())
         await self._load()
         await asyncio.sleep(_TROUBLED_S * self._inputs.random())
         self.world.heal()
@@ -148,8 +154,13 @@ class _Run:
         async with asyncio.timeout(_LONGEST_S):
             while self._unrest():  # noqa: ASYNC110 nobody tells that all is at rest
                 await asyncio.sleep(_GRAIN_S)
+        person.cancel()
         self.world.tell("world", "settled")
         await self._judge()
+
+    async def _operate(self) -> None:
+        if self.scenario.operator is not None:
+            await Person(self.world, self.scenario.operator, COORDINATOR, lambda: dict(self._services)).work()
 
     async def _load(self) -> None:
         """Clients that come as they like, and are told, or not, that their saga has begun."""
@@ -202,7 +213,7 @@ class _Run:
         return boot
 
     async def _boot_coordinator(self, process: Process) -> None:
-        await self._serve(process, COORDINATOR, definitions=[self.scenario.saga])
+        await self._serve(process, COORDINATOR, definitions=[self.scenario.saga], limit=self.scenario.limit)
 
     async def _serve(self, process: Process, database: str, **parts: Any) -> None:
         signals, way = Signals(), self.world.network.way_of(process)
@@ -213,6 +224,11 @@ class _Run:
         self._services.pop(process.name, None)
         await service.start()
         self._services[process.name] = service
+        process.leave = partial(self._leave, service, process.name)
+
+    async def _leave(self, service: Service, name: str) -> None:
+        self._services.pop(name, None)
+        await service.stop()
 
     async def _chore(self, name: str) -> None:
         if name in self._services:
@@ -222,7 +238,7 @@ class _Run:
         """What has not come to its end yet."""
         left = [f"{self.world.network.left} messages on their way"] if self.world.network.left else []
         for name, database in self.world.databases.items():
-            for what, sql in _LEFT.items():
+            for what, sql in (_LEFT if self.scenario.operator is None else _LEFT | _LEFT_TO_MEND).items():
                 count = database.connection.execute(sql).fetchall()[0][0]
                 if count:
                     left.append(f"{name}: {count} {what}")
@@ -256,10 +272,11 @@ class _Run:
 
     def _judge_steps(self, id: SagaId, instance: Instance, done: Collection[BarrierKey]) -> None:
         """All forward, or all undone: what the participants have done is what the saga says."""
-        for step, state in zip(self.scenario.saga.steps, instance.state.steps, strict=True):
+        pairs = zip(self.scenario.saga.steps, instance.state.steps, strict=True)
+        for step, state in [(step, state) for step, state in pairs if state.phase not in _BY_HAND]:
             acted = BarrierKey(id, step.name, Operation.ACTION) in done
             undone = BarrierKey(id, step.name, Operation.COMPENSATION) in done
-            if state.phase in _DONE and (undone or not (acted or step.ask is None)):
+            if state.phase is Phase.DONE and (undone or not (acted or step.ask is None)):
                 self._violated("done is done", f"{id} {step.name}: acted {acted}, undone {undone}")
             if instance.state.backward and acted and not undone and state.phase is not Phase.FAILED:
                 self._violated("turned back is undone", f"{id} {step.name} is {state.phase}: {last(instance)}")
@@ -273,6 +290,10 @@ class _Run:
         self.world.tell("world", "violated", f"{what}: {detail}")
 
 
+_LEFT_TO_MEND = {
+    "sagas that are stuck": "select count(*) from sagas where status = 'stuck'",
+    "messages given up": "select count(*) from parked",
+}
 _LEFT = {
     "sagas in flight": "select count(*) from sagas where wake_at is not null",
     "messages in the outbox": "select count(*) from outbox",

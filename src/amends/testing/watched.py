@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from amends.faults import Faults
 from amends.hops import Handled, Moved
-from amends.messages import Envelope, Operation
+from amends.messages import Envelope, Operation, Outcome
 from amends.pages import Instance
 from amends.participant import Handler, Participant
 from amends.saga import Saga
@@ -16,7 +18,10 @@ from amends.testing.worlds import World
 
 
 class Refusing(Faults):
-    """Refuses by chance what may be refused, and gives no answer now and then: who asks again gets it."""
+    """Refuses by chance what may be refused; now and then gives no answer, or says only that it failed.
+
+    Who asks again gets the answer.
+    """
 
     def __init__(self, process: Process, definitions: Sequence[Saga[Any]], chances: Chances) -> None:
         super().__init__(process.runtime, definitions)
@@ -27,7 +32,14 @@ class Refusing(Faults):
         return may and self._chances.fires("participant refuses")
 
     def sent(self, reply: Envelope) -> list[tuple[float, Envelope]]:
-        return [] if self._chances.fires("answer lost") else super().sent(reply)
+        if self._chances.fires("answer lost"):
+            return []
+        return super().sent(failed(reply) if self._chances.fires("answer failed") else reply)
+
+
+def failed(reply: Envelope) -> Envelope:
+    """What a coordinator hears in place of it when whoever asked the participant has got no answer to be read."""
+    return msgspec.structs.replace(reply, type="unavailable", outcome=Outcome.FAILED, payload=b"{}")
 
 
 class Heard:

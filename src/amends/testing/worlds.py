@@ -29,7 +29,7 @@ from amends.testing.processes import Life, Process
 T = TypeVar("T")
 Boot = Callable[[Process], Awaitable[None]]
 
-_TROUBLES = ("crash", "freeze", "clock jump", "cut off")
+_TROUBLES = ("crash", "freeze", "clock jump", "cut off", "stop")
 _DOWN_S = 3.0
 _FROZEN_S = 20.0
 _CUT_OFF_S = 10.0
@@ -129,10 +129,15 @@ class World:
         process = self.processes[name]
         if process.life is not Life.DEAD:
             self.tell(name, "crashed")
-            process.end()
-            self._lose(process)
-            back_s = self.chances.of("crash").random() * _DOWN_S
-            self.loop.outside(0.0 if self._healed else back_s, self._restart, name)
+            self._end(process, "crash")
+
+    def stop(self, name: str) -> None:
+        """It finishes what it is at, as at a deployment, and ends; it comes back some time later."""
+        process = self.processes[name]
+        leave, process.leave = process.leave, None
+        if process.life is Life.RUNNING and leave is not None:
+            self.tell(name, "stops")
+            process.spawn(self._leave(process, leave), f"end of {name}")
 
     def freeze(self, name: str, seconds: float) -> None:
         """It does nothing for so long; when that is too long for the broker, others take its shards over."""
@@ -187,6 +192,17 @@ class World:
             self._lose(process)
             self.loop.outside(_BOOT_AGAIN_S, self._restart, process.name)
 
+    async def _leave(self, process: Process, leave: Callable[[], Awaitable[None]]) -> None:
+        await leave()
+        self.tell(process.name, "stopped")
+        self._end(process, "stop")
+
+    def _end(self, process: Process, kind: str) -> None:
+        process.end()
+        self._lose(process)
+        back_s = self.chances.of(kind).random() * _DOWN_S
+        self.loop.outside(0.0 if self._healed else back_s, self._restart, process.name)
+
     def _restart(self, name: str) -> None:
         if self.processes[name].life is Life.DEAD:
             self.tell(name, "restarted")
@@ -227,6 +243,8 @@ class World:
             process.crash_in(int(size * _CRASH_WITHIN))
         elif kind == "freeze":
             self.freeze(name, size * _FROZEN_S)
+        elif kind == "stop":
+            self.stop(name)
         elif kind == "clock jump":
             process.runtime.skew_s += (size - 0.5) * _JUMP_S
             self.tell(name, "clock jumped", f"{(size - 0.5) * _JUMP_S:+.1f} s")
