@@ -41,13 +41,22 @@ class Gate(NamedTuple):
     rates: Rates
     verifier: Verifier | None = None
 
-    async def principal(self, authorization: str | None) -> Principal | None:
+    async def principal(self, authorization: bytes | str | None) -> Principal | None:
         """Who shows this header; None when it lets nobody in."""
         if self.verifier is None:
             return None
         now = self.runtime.now()
         found = self.verifier.principal(authorization, now)
         return found or await self.verifier.late_principal(authorization, now)
+
+    async def let_in(self, authorization: bytes | str | None, address: str) -> Principal:
+        """Who shows this header, counted. Raises 401, 429."""
+        principal = await self.principal(authorization)
+        if principal is None:
+            self.pass_through(address)
+            raise Problem(401, "not-signed-in", "sign in first: POST /api/sessions, then send Authorization: Bearer")
+        self.pass_through(principal.user_id)
+        return principal
 
     def pass_through(self, principal: str) -> None:
         """Counts a request. Raises 429."""
@@ -72,12 +81,7 @@ def address_of(connection: Connection | Guest | Member) -> str:
 
 async def _check_token(connection: Connection, _: BaseRouteHandler) -> None:
     gate: Gate = connection.app.state.gate
-    principal = await gate.principal(connection.headers.get("authorization"))
-    if principal is None:
-        gate.pass_through(address_of(connection))
-        raise Problem(401, "not-signed-in", "sign in first: POST /api/sessions, then send Authorization: Bearer")
-    gate.pass_through(principal.user_id)
-    connection.scope["user"] = principal
+    connection.scope["user"] = await gate.let_in(connection.headers.get("authorization"), address_of(connection))
 
 
 async def _check_address(connection: Connection, _: BaseRouteHandler) -> None:

@@ -20,10 +20,10 @@ Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", max_length=3, examp
 TransactionType = Literal["charge", "payment", "payment_refund"]
 OrderStatus = Literal["created", "processing", "complete", "cancelled", "refunded"]
 
-_KEY = r"^[!-~][ -~]{0,254}$"
+KEY = r"^[!-~][ -~]{0,254}$"
 _SAID = "your name for one intent, 1 to 255 printable ASCII characters: repeat it safely"
-OrderKey = Annotated[str, HeaderParameter(name="X-Idempotency-Key", pattern=_KEY, description=_SAID)]
-OptionalKey = Annotated[str | None, HeaderParameter(name="X-Idempotency-Key", pattern=_KEY, description=_SAID)]
+OrderKey = Annotated[str, HeaderParameter(name="X-Idempotency-Key", pattern=KEY, description=_SAID)]
+OptionalKey = Annotated[str | None, HeaderParameter(name="X-Idempotency-Key", pattern=KEY, description=_SAID)]
 Before = Annotated[
     int | None, QueryParameter(ge=1, le=2**53 - 1, description="the id of the last one that you have seen")
 ]

@@ -8,10 +8,11 @@ A translation of a client dialect into calls of the rooms. Its users are the sho
   the end of its saga as the first one does; when that takes long, both are told how it stands.
 """
 
+import re
 from contextlib import suppress
 from typing import NamedTuple, assert_never
 
-from litestar import Litestar, Router, get, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, SkipValidation
@@ -22,6 +23,7 @@ from shop.orders.desk import OrderView, Placed, Wrong
 from shop.orders.domain import Status
 from shop.storefronts.idempotent_orders import bodies
 from shop.storefronts.idempotent_orders.bodies import (
+    KEY,
     Account,
     Alive,
     Before,
@@ -37,9 +39,12 @@ from shop.storefronts.idempotent_orders.placing import SCOPE, items_of, placing_
 from shop.storefronts.idempotent_orders.status import status_of
 from shop.storefronts.rooms import Common, Rooms
 from shop.users.desk import Customer
-from shop.web import Limit, Member, Principal, Problem, ProblemDetails, build_app, open_to_all, signed_in
+from shop.web import Answer, Limit, Member, Principal, Problem, ProblemDetails, build_app, open_to_all, signed_in
+from shop.web.asgi import App
+from shop.web.hot import Hot, HotRequest, HotRoute, in_json
 
 CURRENCY = "USD"
+ROUTE = "/orders/"
 WAIT_S = 10.0
 
 TAKEN = ResponseSpec(ProblemDetails, description="There is a user with this e-mail address already")
@@ -69,7 +74,7 @@ async def prepare(rooms: Rooms) -> None:
     """Nothing has to be there before the first user."""
 
 
-def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noqa: B008 - a value, never changed
+def apps(rooms: Rooms, common: Common = Common()) -> dict[str, App]:  # noqa: B008 - a value, never changed
     """The storefront, as an ASGI application under its name."""
     made = build_app(
         [routes(rooms), *common.routes],
@@ -80,7 +85,7 @@ def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noq
         verifier=rooms.verifier,
         signals=common.signals,
     )
-    return {SCOPE: made}
+    return {SCOPE: Hot(made, [_hot(rooms)], SCOPE, common.signals)}
 
 
 def routes(rooms: Rooms) -> Router:
@@ -143,10 +148,25 @@ async def transactions(
     return [_shown(customer, each) for each in found]
 
 
-@post("/orders/", responses={409: RUNNING, 422: REUSED, 503: BUSY})
+@post(ROUTE, responses={409: RUNNING, 422: REUSED, 503: BUSY})
 async def place(request: Member, rooms: Desks, key: OrderKey, data: JSONBody[NewOrder]) -> bodies.Order:
     """Places an order once a key; answers when its saga has ended, or after a while how it stands."""
-    customer, _ = await _known(rooms, request.user)
+    return await _placed(rooms, request.user, key, data)
+
+
+def _hot(rooms: Rooms) -> HotRoute:
+    async def answer(request: HotRequest) -> Answer:
+        assert request.principal is not None
+        key = request.headers.get(b"x-idempotency-key", b"").decode("latin-1")
+        if not re.fullmatch(KEY, key):
+            raise Problem(400, "bad-request", "X-Idempotency-Key: 1 to 255 printable ASCII characters")
+        return in_json(201, await _placed(rooms, request.principal, key, request.read(NewOrder)))
+
+    return HotRoute(re.compile(ROUTE), ROUTE, answer, signed_in=True)
+
+
+async def _placed(rooms: Rooms, user: Principal, key: str, data: NewOrder) -> bodies.Order:
+    customer, _ = await _known(rooms, user)
     placed = await rooms.orders.place(placing_of(customer, key, data))
     match placed:
         case Placed():

@@ -1,5 +1,6 @@
 """The distributed transaction: a saga places the order, and the answer tells how it has ended."""
 
+import re
 from typing import Any, assert_never
 
 from litestar import Response, post
@@ -13,9 +14,12 @@ from shop.payments.gateway_wire import APPROVED
 from shop.storefronts.parallel_saga.bodies import Delivery, Failed, Item, Order, Payment, Wanted
 from shop.storefronts.parallel_saga.parts import delivery_shown, items_shown, order_shown, payment_shown
 from shop.storefronts.parallel_saga.values import SCOPE, Desks, amount_of, checked, sku_of, slot_of
-from shop.web import Problem, ProblemDetails, respond
+from shop.storefronts.rooms import Rooms
+from shop.web import Answer, Problem, ProblemDetails, respond
+from shop.web.hot import HotRequest, HotRoute, in_json
 from shop.web.traces import TRACEPARENT
 
+ROUTE = "/order/order/saga"
 WAIT_S = 10.0
 
 ENDED = ResponseSpec(
@@ -26,9 +30,20 @@ UNDONE = ResponseSpec(Failed, description="A participant refused: everything is 
 RUNNING = ResponseSpec(ProblemDetails, description="Not ended yet, look at `Location`; or too much in flight")
 
 
-@post("/order/order/saga", status_code=200, responses={200: ENDED, 424: UNDONE, 503: RUNNING})
+@post(ROUTE, status_code=200, responses={200: ENDED, 424: UNDONE, 503: RUNNING})
 async def place(rooms: Desks, data: JSONBody[Wanted]) -> Response[Any]:
     """Places an order: payment, warehouse and delivery are asked at the same time."""
+    return respond(await _placed(rooms, data))
+
+
+def hot(rooms: Rooms) -> HotRoute:
+    async def answer(request: HotRequest) -> Answer:
+        return await _placed(rooms, request.read(Wanted))
+
+    return HotRoute(re.compile(ROUTE), ROUTE, answer)
+
+
+async def _placed(rooms: Rooms, data: Wanted) -> Answer:
     placing = placing_of(data)
     await rooms.warehouse.put_unknown([sku for sku, _ in placing.items])
     result = await rooms.orders.place(placing)
@@ -67,14 +82,15 @@ def placing_of(data: Wanted) -> Placing:
     )
 
 
-def _answer(placed: Placed, ended: OrderView | None) -> Response[Any]:
-    place = {"location": f"/order/order/{placed.order_id}"}
+def _answer(placed: Placed, ended: OrderView | None) -> Answer:
+    place = (b"location", f"/order/order/{placed.order_id}".encode())
     if ended is None:
         detail = "the saga has not ended yet: its end can be read at Location"
         running = Problem(503, "still-running", detail, retry_after_s=1.0, saga_id=placed.order_id)
-        return respond(running.answer(), place)
+        status, headers, body = running.answer()
+        return Answer(status, [*headers, place], body)
     if ended.status is not Status.APPROVED:
-        return Response(Failed(order_shown(ended).status), status_code=424, headers=place)
+        return in_json(424, Failed(order_shown(ended).status), place)
     items = items_shown(ended, placed.number)
     parts = (order_shown(ended), payment_shown(ended), delivery_shown(ended), items)
-    return Response(parts, status_code=200, headers=place)
+    return in_json(200, parts, place)

@@ -4,7 +4,7 @@ A translation of a client dialect into calls of the rooms. Orders, items, users 
 `parallel-saga`; other storefronts don't show them. Local times are UTC.
 """
 
-from litestar import Litestar, Router
+from litestar import Router
 from litestar.di import Provide
 
 from shop.delivery.domain import MOST_COURIERS
@@ -12,6 +12,8 @@ from shop.storefronts.parallel_saga import placing, records, wallets
 from shop.storefronts.parallel_saga.values import SCOPE
 from shop.storefronts.rooms import Common, Rooms, rates
 from shop.web import build_app, open_to_all
+from shop.web.asgi import App
+from shop.web.hot import Hot
 
 
 async def prepare(rooms: Rooms) -> None:
@@ -19,7 +21,7 @@ async def prepare(rooms: Rooms) -> None:
     await rooms.delivery.put_calendar(SCOPE, MOST_COURIERS, future_only=True)
 
 
-def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noqa: B008 - a value, never changed
+def apps(rooms: Rooms, common: Common = Common()) -> dict[str, App]:  # noqa: B008 - a value, never changed
     """The storefront, as an ASGI application under its name."""
     made = build_app(
         [routes(rooms), *common.routes],
@@ -30,7 +32,7 @@ def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noq
         rates=rates(),
         signals=common.signals,
     )
-    return {SCOPE: made}
+    return {SCOPE: Hot(made, [placing.hot(rooms)], SCOPE, common.signals)}
 
 
 def routes(rooms: Rooms) -> Router:

@@ -5,8 +5,9 @@ services and make them fail on request, for the orders of this storefront. What 
 (docs/reference/pivot-saga-topics.md). Users and items are whoever and whatever the clients name.
 """
 
+import re
 from datetime import datetime
-from typing import assert_never
+from typing import assert_never, cast
 
 import msgspec
 from litestar import Litestar, Router, get, post
@@ -22,10 +23,13 @@ from shop.payments.gateway_wire import APPROVED
 from shop.storefronts.amounts import to_minor
 from shop.storefronts.pivot_saga.bodies import Item, Mistakes, Order, decode_order, encode_order
 from shop.storefronts.rooms import Common, Rooms, rates
-from shop.web import Problem, ProblemDetails, build_app, open_to_all
+from shop.web import Answer, Problem, ProblemDetails, build_app, open_to_all
+from shop.web.asgi import App
+from shop.web.hot import Hot, HotRequest, HotRoute, in_json
 from shop.web.traces import TRACEPARENT
 
 SCOPE = "pivot-saga"
+ROUTE = "/neworder"
 SERVICES = {"warehouse": "warehouse", "payment": "payments", "notification": "notifications"}
 """The dialect's names of its services, and the rooms."""
 
@@ -39,13 +43,14 @@ async def prepare(rooms: Rooms) -> None:
     """Nothing has to be there."""
 
 
-def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noqa: B008 - a value, never changed
+def apps(rooms: Rooms, common: Common = Common()) -> dict[str, App]:  # noqa: B008 - a value, never changed
     """The storefront, and one application a service, as ASGI applications under their names."""
     about = "Warehouse, payment as the pivot, notification as best effort."
-    edges = {SCOPE: _app(_routes(rooms, [register, order]), common, rooms, SCOPE, about)}
+    orders = _app(_routes(rooms, [register, order]), common, rooms, SCOPE, about)
+    edges: dict[str, App] = {SCOPE: Hot(orders, [_hot(rooms)], SCOPE, common.signals)}
     for service, room in SERVICES.items():
         name, about = f"{SCOPE}/{service}", f"Makes the dialect's {service} fail on request."
-        edges[name] = _app(_routes(rooms, [_switch(room)]), common, rooms, name, about)
+        edges[name] = cast(App, _app(_routes(rooms, [_switch(room)]), common, rooms, name, about))
     return edges
 
 
@@ -61,9 +66,20 @@ def _app(routes: Router, common: Common, rooms: Rooms, title: str, description: 
     )
 
 
-@post("/neworder", status_code=200, responses={503: BUSY})
+@post(ROUTE, status_code=200, responses={503: BUSY})
 async def register(rooms: Desks, data: JSONBody[Order]) -> Order:
     """Takes an order; its saga runs behind the answer."""
+    return await _registered(rooms, data)
+
+
+def _hot(rooms: Rooms) -> HotRoute:
+    async def answer(request: HotRequest) -> Answer:
+        return in_json(200, await _registered(rooms, request.read(Order)))
+
+    return HotRoute(re.compile(ROUTE), ROUTE, answer)
+
+
+async def _registered(rooms: Rooms, data: Order) -> Order:
     placing = placing_of(data)
     await rooms.warehouse.put_unknown([sku for sku, _ in placing.items])
     result = await rooms.orders.place(placing)

@@ -9,10 +9,11 @@ orders of this storefront live in the scope `queue-saga`; other storefronts' lis
 - A booking has the number of its order: an order books once.
 """
 
+import re
 from typing import Annotated, assert_never
 
 import msgspec
-from litestar import Litestar, Router, get, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
@@ -35,10 +36,13 @@ from shop.storefronts.queue_saga.bodies import (
 )
 from shop.storefronts.queue_saga.status import status_of
 from shop.storefronts.rooms import Common, Rooms, rates
-from shop.web import Problem, ProblemDetails, build_app, open_to_all
+from shop.web import Answer, Problem, ProblemDetails, build_app, open_to_all
+from shop.web.asgi import App
+from shop.web.hot import Hot, HotRequest, HotRoute, in_json
 from shop.web.traces import TRACEPARENT
 
 SCOPE = "queue-saga"
+ROUTE = "/orders/"
 COURIERS = 1  # of each delivery time
 
 UNKNOWN = ResponseSpec(ProblemDetails, description="There is no such login, product or order")
@@ -54,7 +58,7 @@ async def prepare(rooms: Rooms) -> None:
     await rooms.delivery.put_calendar(SCOPE, COURIERS)
 
 
-def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noqa: B008 - a value, never changed
+def apps(rooms: Rooms, common: Common = Common()) -> dict[str, App]:  # noqa: B008 - a value, never changed
     """The storefront, as an ASGI application under its name."""
     made = build_app(
         [routes(rooms), *common.routes],
@@ -65,7 +69,7 @@ def apps(rooms: Rooms, common: Common = Common()) -> dict[str, Litestar]:  # noq
         rates=rates(),
         signals=common.signals,
     )
-    return {SCOPE: made}
+    return {SCOPE: Hot(made, [_hot(rooms)], SCOPE, common.signals)}
 
 
 def routes(rooms: Rooms) -> Router:
@@ -112,9 +116,20 @@ async def stock(rooms: Desks) -> list[StockedProduct]:
     return sorted(listed, key=lambda each: each.id)
 
 
-@post("/orders/", status_code=200, responses={404: UNKNOWN, 503: BUSY})
+@post(ROUTE, status_code=200, responses={404: UNKNOWN, 503: BUSY})
 async def place(rooms: Desks, data: JSONBody[NewOrder]) -> Accepted:
     """Takes an order; its saga runs behind the answer."""
+    return await _placed(rooms, data)
+
+
+def _hot(rooms: Rooms) -> HotRoute:
+    async def answer(request: HotRequest) -> Answer:
+        return in_json(200, await _placed(rooms, request.read(NewOrder)))
+
+    return HotRoute(re.compile(ROUTE), ROUTE, answer)
+
+
+async def _placed(rooms: Rooms, data: NewOrder) -> Accepted:
     placing = placing_of(data)
     await _check_known(rooms, placing)
     result = await rooms.orders.place(placing)
