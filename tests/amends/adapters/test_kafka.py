@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from amends.adapters.kafka import Kafka, KafkaSettings, create_topics, topics
 from amends.conformance import transport_suite
 from amends.conformance.fixtures import envelope
-from amends.conformance.transport_suite import Owner, ids, received
+from amends.conformance.transport_suite import Owner, ids, ignore, received
 from amends.errors import MissingTopics
-from amends.ports import Transport
+from amends.ports import Subscription, Transport
 from tests.amends.adapters import kafka_clusters
 from tests.amends.adapters.kafka_clusters import fresh_settings
 from tests.amends.adapters.kafka_listening import Heard, Takings
@@ -50,6 +51,32 @@ async def test_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch
     async with Kafka(KafkaSettings(bootstrap="127.0.0.1:1", close_s=0.0)) as kafka:
         with pytest.raises(ConnectionError, match=r"Kafka at 127\.0\.0\.1:1 can't be reached"):
             await kafka.check(["hotel"])
+
+
+@pytest.mark.parametrize(("rest", "batches"), [(0.0, [["m1"], ["m2"], ["m3"]]), (100.0, [["m1"], ["m2", "m3"]])])
+async def test_reader_that_rests_gathers_what_comes_meanwhile(
+    settings: KafkaSettings, rest: float, batches: list[list[str]]
+) -> None:
+    read: list[list[str]] = []
+    async with Kafka(msgspec.structs.replace(settings, rest=rest, rest_s=3.0)) as kafka:
+        subscription = kafka.subscribe("hotel")
+        await subscription.open(Owner())
+        for number in range(1, 4):
+            kafka.send([envelope(f"m{number}", key="k")], ignore)
+            if number == 1 or not rest:
+                read.append(await one_batch(subscription))
+            await asyncio.sleep(0.2)
+        if rest:
+            read.append(await one_batch(subscription))
+    assert read == batches
+
+
+async def one_batch(subscription: Subscription) -> list[str]:
+    """It takes a moment."""
+    batch = await subscription.receive(10)
+    await asyncio.sleep(0.05)
+    await subscription.acknowledge(batch)
+    return ids(batch)
 
 
 @pytest.mark.servers

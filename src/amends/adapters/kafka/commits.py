@@ -1,4 +1,4 @@
-"""How far a reader is done, told to the broker: some times a second, one commit at a time; at the end on the spot."""
+"""How far a reader is done, told to the broker: twice a second, one commit at a time; at the end on the spot."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from amends.adapters.kafka.claims import Offsets
 
-_EVERY_S = 0.1
+_EVERY_S = 0.5
 _SETTLES_S = (0.02, 0.05, 0.1, 0.2, 0.3, 0.0)
 _REBALANCING = (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from time import monotonic
 from typing import Any
 
 from confluent_kafka import Message
@@ -37,6 +38,8 @@ class KafkaSubscription:
         self._moved = asyncio.Event()
         self._telling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._given = 0.0, False
+        self._rests_until = 0.0
         self._closed = False
         self._finished = False
 
@@ -49,9 +52,10 @@ class KafkaSubscription:
     async def receive(self, most: int) -> Sequence[Envelope]:
         """Nothing of a partition comes before its owner has been told of it."""
         self._begin()
-        await asyncio.sleep(0)
+        await asyncio.sleep(max(self._rests_until - monotonic(), 0.0))
         while not self._closed:
             if messages := self._claims.take(most):
+                self._given = monotonic(), len(messages) == most
                 return [self._read(message) for message in messages]
             self._arrived.clear()
             await self._arrived.wait()
@@ -62,8 +66,14 @@ class KafkaSubscription:
         if batch and self._reader is not None:
             self._reader.commit(self._claims.acknowledge())
             self._moved.set()
+            self._rest()
             if self._closed and not self._claims.in_flight:
                 self._reader.stop()
+
+    def _rest(self) -> None:
+        """Not after a full batch: there is more of it."""
+        now, (given_at, full) = monotonic(), self._given
+        self._rests_until = now if full else now + self._settings.rest_after(now - given_at)
 
     def close(self) -> None:
         """Leaves the group once the batch in flight is acknowledged, or has had its time."""
