@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import msgspec
 
 from amends.faults import Fault
-from amends.messages import Envelope, Kind, SagaId
+from amends.messages import Envelope, Kind, Operation, SagaId
 from amends.service import Service
 from amends.state import Status
 from amends.testing.faults import Losing
@@ -252,6 +252,35 @@ async def pivot_saga_again(folder: Path) -> None:
         assert await shop.broken() == []
 
 
+async def idempotent_orders_again(folder: Path) -> None:
+    """Money that is paid back stays so: what would complete the order comes while the rest of it is being undone."""
+    async with idempotent.opened(folder, VirtualRuntime(seed=1), HERE) as shop:
+        ann = await shop.guest.join()
+        assert (await ann.transact("charge", 1_000)).status_code == 201
+        passed: list[Envelope] = []
+
+        def unanswered(message: Envelope) -> bool:
+            if message.type == "orders.CompleteOrder":
+                passed.append(message)
+                return len(passed) > 1
+            answer = message.kind is Kind.REPLY and message.operation is Operation.ACTION
+            return message.type == "billing.ReturnMoney" or (answer and message.step == "complete order")
+
+        shop.transport.matches = unanswered
+        await shop.in_time(ann.order("k"))
+        await shop.runtime.advance(70.0, leap_s=0.5)
+        assert await shop.rows("orders", "select status from orders") == [("pending",)]
+        shop.transport.matches = lambda message: message.type == "billing.ReturnMoney"
+        shop.transport.send(passed[:1], lambda _: None)
+        await shop.runtime.settle()
+        status = await shop.rows("orders", "select status from orders")
+        assert status == [("pending",)], f"{AGAIN_IS_DONE}: {status}"
+        shop.transport.matches = lambda _: False
+        await shop.runtime.advance(120.0, leap_s=1.0)
+        assert (await ann.order("k")).json()["status"] == "refunded"
+        assert (await ann.balance(), await shop.broken()) == (1_000, [])
+
+
 async def idempotent_orders_late(folder: Path) -> None:
     async with idempotent.opened(folder, VirtualRuntime(seed=1), HERE) as shop:
         ann = await shop.guest.join()
@@ -408,6 +437,7 @@ SCENARIOS = [
     queue_saga_again,
     parallel_saga_again,
     pivot_saga_again,
+    idempotent_orders_again,
     two_phase_again,
     queue_saga_late,
     parallel_saga_late,

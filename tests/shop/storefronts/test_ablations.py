@@ -44,6 +44,7 @@ ABLATIONS = [
     Ablation(hazards.queue_saga_again, without.no_barrier, AGAIN),
     Ablation(hazards.parallel_saga_again, without.no_barrier, AGAIN),
     Ablation(hazards.pivot_saga_again, without.no_barrier, AGAIN),
+    Ablation(hazards.idempotent_orders_again, without.no_barrier, AGAIN),
     Ablation(hazards.two_phase_again, without.no_barrier, AGAIN),
     Ablation(hazards.queue_saga_late, without.no_tombstones, LATE),
     Ablation(hazards.parallel_saga_late, without.no_tombstones, LATE),
