@@ -12,7 +12,7 @@ from amends.state import Phase
 from amends.steps import Kind
 from tests.amends.hazards import ablations as without
 from tests.amends.hazards import ablations_of_votes as votes_without
-from tests.shop.storefronts import hazards
+from tests.shop.storefronts import forward, hazards, replaced
 
 Patch = pytest.MonkeyPatch
 Scenario = Callable[[Path], Awaitable[None]]
@@ -39,6 +39,7 @@ def deadline_ends_the_pivot(patch: Patch) -> None:
     patch.setattr(machine, "_expire_step", expire)
 
 
+SCENARIOS = [*hazards.SCENARIOS, *forward.SCENARIOS, *replaced.SCENARIOS]
 AGAIN, LATE = hazards.AGAIN_IS_DONE, hazards.LATE_IS_DONE
 ABLATIONS = [
     Ablation(hazards.queue_saga_again, without.no_barrier, AGAIN),
@@ -52,12 +53,15 @@ ABLATIONS = [
     Ablation(hazards.idempotent_orders_late, without.no_tombstones, LATE),
     Ablation(hazards.two_phase_late, without.no_tombstones, LATE),
     Ablation(hazards.replaced_shop_takes_no_order, without.coordinator_ignores_epochs, "has taken an order"),
+    *[Ablation(each, without.coordinator_ignores_epochs, "has taken an order") for each in replaced.SCENARIOS],
     Ablation(
         hazards.commands_of_a_replaced_shop_are_not_carried_out,
         without.participants_ignore_epochs,
         "zombie's command was carried out",
     ),
     Ablation(hazards.slow_pivot_is_waited_for, deadline_ends_the_pivot, "undone after its pivot"),
+    Ablation(forward.queue_saga_goes_forward, deadline_ends_the_pivot, forward.UNDONE),
+    Ablation(forward.parallel_saga_goes_forward, deadline_ends_the_pivot, forward.UNDONE),
     Ablation(
         hazards.logged_decision_is_carried_out, votes_without.decision_is_kept_in_memory, "carried out is forgotten"
     ),
@@ -72,7 +76,7 @@ ABLATIONS = [
 ]
 
 
-@pytest.mark.parametrize("scenario", hazards.TWICE + hazards.SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", hazards.TWICE + SCENARIOS, ids=lambda scenario: scenario.__name__)
 async def test_hazard_is_met(scenario: Scenario, tmp_path: Path) -> None:
     await scenario(tmp_path)
 
@@ -85,4 +89,4 @@ async def test_scenario_notices_that_its_rule_is_gone(ablation: Ablation, tmp_pa
 
 
 def test_every_scenario_has_an_ablation() -> None:
-    assert {each.scenario for each in ABLATIONS} == set(hazards.SCENARIOS)
+    assert {each.scenario for each in ABLATIONS} == set(SCENARIOS)
