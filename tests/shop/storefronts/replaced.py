@@ -1,4 +1,4 @@
-"""A shop whose process was frozen and wakes up when another one has taken over takes no order, in these dialects, too."""
+"""A shop whose process was frozen and wakes up when another one has taken over takes no order, in these dialects."""
 
 from collections.abc import Mapping
 from pathlib import Path
