@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from amends.errors import Fenced, Overloaded, Unavailable
 from amends.halving import in_halves
 from amends.ports import Runtime, Task
+from amends.rest import AT_ONCE, Rest
 from amends.stumbling import again
 
 T = TypeVar("T")
@@ -18,11 +19,12 @@ MOST_PATIENCE_S = 0.1
 
 
 class Intake(Generic[T, R]):
-    """Takes items one by one, hands them to `handle` in batches of what has arrived, at most `most`; never lingers.
+    """Takes items one by one, hands them to `handle` in batches of what has arrived, at most `most`.
 
     `handle` gives a result for each item, in order, all in one transaction. When it raises, the batch is tried again in
     halves, so that only the culprit's caller sees the error. `after` is waited for before each batch, at most
-    `MOST_PATIENCE_S`: what is under way may come to its end first.
+    `MOST_PATIENCE_S`: what is under way may come to its end first. `rest` follows a batch that
+    was not full.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class Intake(Generic[T, R]):
         runtime: Runtime,
         after: Callable[[], Awaitable[None]] | None = None,
         most: int = MOST,
+        rest: Rest = AT_ONCE,
     ) -> None:
         self._handle = handle
         self._runtime = runtime
         self._after = after
         self._most = most
+        self._rest = rest
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -68,6 +72,7 @@ class Intake(Generic[T, R]):
             await self._arrived.wait()
             if self._after is not None:
                 await self._runtime.within(MOST_PATIENCE_S, self._after())
+            began = self._runtime.now()
             batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             if not self._waiting and not self._closed:
                 self._arrived.clear()
@@ -76,7 +81,8 @@ class Intake(Generic[T, R]):
             except (Fenced, Unavailable) as error:  # nobody is left waiting for what may take long
                 for pair in batch:
                     await _fail(pair, error)
-            await self._runtime.sleep(0)
+            took_s = self._runtime.now() - began
+            await self._runtime.sleep(self._rest.after(took_s) if len(batch) < self._most else 0.0)
 
     async def _take(self, batch: Sequence[tuple[T, "asyncio.Future[R]"]]) -> None:
         results = await again(lambda: self._handle([item for item, _ in batch]), self._runtime)

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from amends.ports import Runtime, Storage
+from amends.rest import AT_ONCE, Rest
 from amends.service import Service
 from amends.timers import Ticker
 from shop import held
@@ -43,10 +44,16 @@ class OpenOrders(NamedTuple):
 
 
 def open_orders(
-    service: Service, undo: AsyncExitStack, after: Callable[[], Awaitable[None]] | None = None
+    service: Service,
+    undo: AsyncExitStack,
+    after: Callable[[], Awaitable[None]] | None = None,
+    rest: Rest = AT_ONCE,
 ) -> OpenOrders:
-    """The intake of orders, which waits for `after` before each batch; second sagas of cancelled ones; ends to tell."""
-    intake = OrderIntake(service, after)
+    """The intake of orders, which waits for `after` before each batch, and rests after it.
+
+    Second sagas of cancelled ones; ends to tell.
+    """
+    intake = OrderIntake(service, after, rest)
     intake.start("order intake")
     undo.push_async_callback(intake.stop)
     chores = [Cancelling(service).begin_wanted, Telling(service).tell_ended]

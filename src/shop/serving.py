@@ -22,6 +22,7 @@ from amends.adapters.prometheus import Meter
 from amends.adapters.threads import Threads
 from amends.audit import Finding
 from amends.ports import Transport
+from amends.rest import SHARING
 from amends.service import Service
 from amends.signals import Signals
 from amends.timers import Chore
@@ -193,7 +194,7 @@ class ShopProcess:
         """What stands in front of the room, with what works beside it, started."""
         match service.name:
             case "orders":
-                opened = open_orders(service, self._undo)
+                opened = open_orders(service, self._undo, rest=SHARING)
                 self._waiting = opened.waiting
                 return opened.desk
             case "users":

@@ -7,19 +7,22 @@ import pytest
 from amends.errors import AmendsError, Fenced, Unavailable
 from amends.intake import Intake
 from amends.ports import Task
+from amends.rest import AT_ONCE, Rest
 from amends.testing.runtime import VirtualRuntime
 
 
 class Counter:
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, rest: Rest = AT_ONCE) -> None:
         self.runtime = VirtualRuntime()
         self.batches: list[list[int]] = []
         self.results: dict[int, int | BaseException] = {}
         self.error = error
-        self.intake: Intake[int, int] = Intake(self.handle, self.runtime, most=10)
+        self.takes_s = 0.0
+        self.intake: Intake[int, int] = Intake(self.handle, self.runtime, most=10, rest=rest)
 
     async def handle(self, items: Sequence[int]) -> Sequence[int]:
         self.batches.append(list(items))
+        await self.runtime.sleep(self.takes_s)
         if 13 in items:
             raise self.error or ValueError("13 is unlucky")
         return [item * 2 for item in items]
@@ -49,6 +52,29 @@ async def test_batch_is_bounded() -> None:
     counter.intake.start("counter")
     await counter.runtime.settle()
     assert [len(batch) for batch in counter.batches] == [10, 10, 5]
+    await counter.intake.stop()
+
+
+async def test_what_comes_while_the_intake_rests_is_one_batch() -> None:
+    counter = Counter(rest=Rest(2.0, 10.0))
+    counter.takes_s = 1.0
+    counter.intake.start("counter")
+    for item in (1, 2, 3, 4):  # taken at 0, then again at 3
+        counter.bring(item)
+        await counter.runtime.advance(0.9)
+    await counter.runtime.advance(2.0)
+    assert counter.batches == [[1], [2, 3, 4]]
+    await counter.intake.stop()
+
+
+async def test_intake_does_not_rest_after_a_full_batch() -> None:
+    counter = Counter(rest=Rest(2.0, 10.0))
+    counter.takes_s = 1.0
+    counter.bring(*range(100, 125))
+    counter.intake.start("counter")
+    await counter.runtime.advance(2.5)
+    assert [len(batch) for batch in counter.batches] == [10, 10, 5]
+    await counter.runtime.advance(10.0)
     await counter.intake.stop()
 
 

@@ -11,6 +11,7 @@ from amends.idempotency import RUNNING, judge
 from amends.intake import Intake
 from amends.messages import SagaId
 from amends.pages import Instance, KeyScope, StoredAnswer
+from amends.rest import AT_ONCE, Rest
 from amends.retry import Retry
 from amends.service import Service
 from shop.orders import tables
@@ -65,14 +66,19 @@ Result = Placed | Wrong | KeyReused | KeyInUse | Overloaded
 
 
 class OrderIntake:
-    """Takes orders; what arrives together is committed together. `after` is waited for before each batch."""
+    """Takes orders; what arrives together is committed together.
 
-    def __init__(self, service: Service, after: Callable[[], Awaitable[None]] | None = None) -> None:
+    `after` is waited for before each batch, `rest` follows it.
+    """
+
+    def __init__(
+        self, service: Service, after: Callable[[], Awaitable[None]] | None = None, rest: Rest = AT_ONCE
+    ) -> None:
         assert service.coordinator is not None
         self._coordinator: Coordinator = service.coordinator
         self._storage = service.storage
         self._runtime = service.runtime
-        self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime, after)
+        self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime, after, rest=rest)
         self._looks: Intake[str, tuple[Order, Instance]] = Intake(self._look, service.runtime)
         self.submit = self._intake.submit
         self.new_id = service.coordinator.new_id

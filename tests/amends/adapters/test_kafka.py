@@ -12,6 +12,7 @@ from amends.conformance.fixtures import envelope
 from amends.conformance.transport_suite import Owner, ids, ignore, received
 from amends.errors import MissingTopics
 from amends.ports import Subscription, Transport
+from amends.rest import AT_ONCE, Rest
 from tests.amends.adapters import kafka_clusters
 from tests.amends.adapters.kafka_clusters import fresh_settings
 from tests.amends.adapters.kafka_listening import Heard, Takings
@@ -53,20 +54,22 @@ async def test_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch
             await kafka.check(["hotel"])
 
 
-@pytest.mark.parametrize(("rest", "batches"), [(0.0, [["m1"], ["m2"], ["m3"]]), (100.0, [["m1"], ["m2", "m3"]])])
+@pytest.mark.parametrize(
+    ("rest", "batches"), [(AT_ONCE, [["m1"], ["m2"], ["m3"]]), (Rest(100.0, 3.0), [["m1"], ["m2", "m3"]])]
+)
 async def test_reader_that_rests_gathers_what_comes_meanwhile(
-    settings: KafkaSettings, rest: float, batches: list[list[str]]
+    settings: KafkaSettings, rest: Rest, batches: list[list[str]]
 ) -> None:
     read: list[list[str]] = []
-    async with Kafka(msgspec.structs.replace(settings, rest=rest, rest_s=3.0)) as kafka:
+    async with Kafka(msgspec.structs.replace(settings, rest=rest)) as kafka:
         subscription = kafka.subscribe("hotel")
         await subscription.open(Owner())
         for number in range(1, 4):
             kafka.send([envelope(f"m{number}", key="k")], ignore)
-            if number == 1 or not rest:
+            if number == 1 or rest is AT_ONCE:
                 read.append(await one_batch(subscription))
             await asyncio.sleep(0.2)
-        if rest:
+        if rest is not AT_ONCE:
             read.append(await one_batch(subscription))
     assert read == batches
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from amends.rest import SHARING, Rest
+
 Property = str | int | float | bool
 
 # What `properties` may change. Topics that are made later, and brokers that come back, are found within a second.
@@ -29,9 +31,8 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     `linger_ms`: how long a message waits for company. `session_s`: after so long a reader that died or froze is
     replaced; not less than the broker's `group.min.session.timeout.ms`. `drain_s`: how long a partition that moves
     waits for its last batch, and for its owner. `close_s`: how long closing waits for the broker. `largest`: bytes of
-    the largest message, headers included. `rest`: a reader rests so many times as long as its batch took, at most
-    `rest_s`: the busier a machine is, the larger are its batches; 0 never. `properties` are given to every client:
-    security, say (https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
+    the largest message, headers included. `rest`: a reader's, after a batch that was not full. `properties` are given
+    to every client: security, say (https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
     """
 
     bootstrap: str
@@ -41,8 +42,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 10.0
     close_s: float = 10.0
     largest: int = 1_000_000
-    rest: float = 2.0
-    rest_s: float = 0.05
+    rest: Rest = SHARING
     properties: Mapping[str, Property] = {}
 
     def topic(self, address: str) -> str:
@@ -51,10 +51,6 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     def group_id(self, address: str, group: str) -> str:
         """The readers that share an address: those of its own, or those of a group that listens to its events."""
         return f"{self.prefix}{group}.{address}" if group else f"{self.prefix}{address}"
-
-    def rest_after(self, took_s: float) -> float:
-        """Seconds until a reader whose batch took so long takes the next one."""
-        return min(self.rest * took_s, self.rest_s)
 
     @property
     def largest_batch(self) -> int:

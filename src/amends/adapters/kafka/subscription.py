@@ -39,7 +39,7 @@ class KafkaSubscription:
         self._telling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._given = 0.0, False
-        self._rests_until = 0.0
+        self._rest_s = 0.0
         self._closed = False
         self._finished = False
 
@@ -52,7 +52,7 @@ class KafkaSubscription:
     async def receive(self, most: int) -> Sequence[Envelope]:
         """Nothing of a partition comes before its owner has been told of it."""
         self._begin()
-        await asyncio.sleep(max(self._rests_until - monotonic(), 0.0))
+        await asyncio.sleep(self._rest_s)
         while not self._closed:
             if messages := self._claims.take(most):
                 self._given = monotonic(), len(messages) == most
@@ -66,14 +66,10 @@ class KafkaSubscription:
         if batch and self._reader is not None:
             self._reader.commit(self._claims.acknowledge())
             self._moved.set()
-            self._rest()
+            given_at, full = self._given
+            self._rest_s = 0.0 if full else self._settings.rest.after(monotonic() - given_at)
             if self._closed and not self._claims.in_flight:
                 self._reader.stop()
-
-    def _rest(self) -> None:
-        """Not after a full batch: there is more of it."""
-        now, (given_at, full) = monotonic(), self._given
-        self._rests_until = now if full else now + self._settings.rest_after(now - given_at)
 
     def close(self) -> None:
         """Leaves the group once the batch in flight is acknowledged, or has had its time."""
