@@ -38,12 +38,16 @@ class Waiting:
     ) -> T | None:
         """What `look` finds: at once, or when the saga has moved, or `ended`; None after `wait_s` seconds.
 
+        For the end of a saga that is known here to be under way, nobody looks at once: nobody else writes it.
+
         Raises `Unavailable` when the shop closes meanwhile.
         """
         until = self._runtime.now() + wait_s
         with self._told(saga, ended) as moved:
-            while (found := await look()) is None and await self._moved(saga, moved, until):
+            found = None if ended and self._shards.recall([saga]) else await look()
+            while found is None and await self._moved(saga, moved, until):
                 moved.clear()
+                found = await look()
         return found
 
     def end(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import pytest
 
 from amends.adapters.inprocess import InProcess
 from amends.adapters.sqlite import SqliteStorage
+from amends.connections import Reader
 from amends.errors import Unavailable
 from amends.messages import SagaId
 from amends.pages import Change
@@ -157,3 +158,22 @@ async def test_closing_shop_lets_go_who_waits(alone: Alone, here: bool) -> None:
         waiter.result()
     with pytest.raises(Unavailable):
         await alone.desk.ended(order_id, 60.0)
+
+
+async def test_end_of_a_saga_under_way_here_is_not_looked_for_before_it_has_come(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    reading = alone.storage.reading
+
+    def counted() -> AbstractAsyncContextManager[Reader]:
+        looks.append("look")
+        return reading()
+
+    order_id = await alone.place()
+    monkeypatch.setattr(alone.storage, "reading", counted)
+    assert await alone.desk.ended(order_id, 0.0) is None
+    assert looks == []
+    await alone.coordinator.lost([0])
+    assert await alone.desk.ended(order_id, 0.0) is None
+    assert looks == ["look"]
