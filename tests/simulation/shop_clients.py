@@ -16,6 +16,7 @@ from shop.calls import CallFailed
 from shop.desks import ROOMS
 from shop.ops.desks import Wanted as Sought
 from shop.orders.counter import ROUTE
+from shop.users.domain import User
 from shop.web.errors import as_problem
 from shop.web.problems import Answer, Problem
 from tests.simulation.shop_line import Home, Line
@@ -40,8 +41,14 @@ class Look(NamedTuple):
 
 @dataclass
 class Book:
-    """What clients know. `wrong` is what no shop may ever answer."""
+    """What clients know. `wrong` is what no shop may ever answer.
 
+    `wanted` by key what was asked for, `taken_back` the orders whose cancellation was acknowledged, `joined` new users.
+    """
+
+    wanted: dict[str, list[Wanted]] = field(default_factory=dict)
+    taken_back: set[str] = field(default_factory=set)
+    joined: list[User] = field(default_factory=list)
     placed: dict[str, set[str]] = field(default_factory=dict)
     called: dict[str, int] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
@@ -111,6 +118,7 @@ class Clients:
     async def _place(self, wanted: Wanted) -> str:
         """The order's id; empty when there is none."""
         self._book.called.setdefault(wanted.key, len(self._world.record))
+        self._book.wanted.setdefault(wanted.key, []).append(wanted)
         answer = await self._answer(wanted, wanted.body())
         if answer is None:
             self._book.given_up.append(wanted.key)
@@ -162,7 +170,9 @@ class Clients:
         answer = await self._tried(f"cancel {order_id}", lambda: desks().orders.cancel(order_id, scope))
         if answer is not None:
             self._world.tell(wanted.user, "took back", str(answer.status), order_id)
-            if answer.status not in (202, 409):
+            if answer.status == 202:
+                self._book.taken_back.add(order_id)
+            elif answer.status != 409:
                 self._book.wrong.append(f"cancelling {order_id} was answered {answer.status}")
 
     async def _spy(self, wanted: Wanted, order_id: str) -> None:
@@ -207,6 +217,8 @@ class Clients:
         await asyncio.sleep(1.0)
         email = "eve@shop.example"
         joined = await self._tried("join", lambda: desks().users.join(email, "Eve", PASSWORD))
+        if isinstance(joined, User):
+            self._book.joined.append(joined)
         if joined is not None:
             signed = await self._tried("sign in", lambda: desks().users.sign_in(email, PASSWORD, "here"))
             if isinstance(signed, Answer) and signed.status == 401 and joined:

@@ -12,6 +12,7 @@ from amends.testing.worlds import World, storage_of
 from shop.app import app
 from shop.orders.definitions import ALL
 from tests.simulation.shop_clients import Book
+from tests.simulation.shop_compared import Compared
 from tests.simulation.shop_models import Explained
 from tests.simulation.shop_sown import MONEY
 
@@ -87,6 +88,8 @@ class Judge:
         self._judge_deposits()
         for wrong in Explained(self._world, self._book).violations():
             self.violated("wallets and stock are linearizable", wrong)
+        for room, wrong in Compared(self._world, self._book).violations():
+            self.violated(f"{room} holds what was acknowledged", wrong)
         await self._judge_sagas()
 
     async def _check(self) -> None:

@@ -1,6 +1,6 @@
 """Rules of the shop that a test takes out, each by a patch: the simulated shop has to notice."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from amends.connections import Reader
 from shop.billing import depositing, domain
 from shop.billing.domain import Hold, Verdict
 from shop.delivery import participant as delivery
+from shop.notifications import participant as notifications
 from shop.orders import desk, tables
 from shop.orders.tables import Order
 from shop.payments.caller import Caller
@@ -76,6 +77,15 @@ def stock_that_is_there_is_reserved(patch: Patch) -> None:
     patch.setattr(warehouse, "fits", sparing)
 
 
+def what_is_to_be_told_is_kept(patch: Patch) -> None:
+    """Of every order that is approved, somebody is told: only the model of the room knows."""
+
+    async def nothing(_: Any, kept: Sequence[Any]) -> int:
+        return len(kept)
+
+    patch.setattr(notifications, "insert_notifications", nothing)
+
+
 RULES: tuple[TakenOut, ...] = (
     orders_are_their_buyers_own,
     signatures_of_tokens_are_checked,
@@ -85,4 +95,5 @@ RULES: tuple[TakenOut, ...] = (
     unknown_is_not_declined,
     couriers_are_unbooked,
     stock_that_is_there_is_reserved,
+    what_is_to_be_told_is_kept,
 )
