@@ -1,21 +1,27 @@
 """The command `explore`: a saga in worlds where everything goes wrong, a seed each, until one fails."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
 from amends.commands.command import NO, OK, Command, Desk, Unusable, load
 from amends.commands.looking import whole
+from amends.saga import Saga
 from amends.testing import Exploration, Scenario
-from amends.testing.exploring import Made, run_one
+from amends.testing.exploring import Made, drawing, run_one
 
 _SEEDS = 100
-_MEND = "name an amends.testing.Scenario(saga, participants, inputs), or a function that makes one, as MODULE:NAME"
+_MEND = (
+    "name an amends.testing.Scenario(saga, participants, inputs), a function that makes one, or a saga beside "
+    "`participants` and `inputs`, as MODULE:NAME"
+)
 _HEAD, _KEEP = ("fault", "happened", "sagas", "count"), (0, 2)
 
 
@@ -41,7 +47,25 @@ def _made(name: str, found: object) -> Made:
     if callable(found) and _takes_nothing(found) and isinstance(found(), Scenario):
         made: Callable[[], Scenario] = found
         return made
+    if isinstance(found, Saga):
+        scenario = _beside(name, found)
+        return lambda: scenario
     raise Unusable(f"{name} is a {type(found).__name__}: {_MEND}")
+
+
+def _beside(name: str, saga: Saga[Any]) -> Scenario:
+    """With the `participants` and `inputs` of its module, and its `invariants` and `migrations` if there are any."""
+    module = sys.modules[name.partition(":")[0]]
+    missing = [f"`{each}`" for each in ("participants", "inputs") if not getattr(module, each, None)]
+    if missing:
+        raise Unusable(f"{name} is a saga, and {module.__name__} has no {' and no '.join(missing)} beside it: {_MEND}")
+    return Scenario(
+        saga,
+        module.participants,
+        drawing(module.inputs),
+        getattr(module, "migrations", {}),
+        getattr(module, "invariants", ()),
+    )
 
 
 def _takes_nothing(function: Callable[..., object]) -> bool:
@@ -95,7 +119,9 @@ def _as_json(exploration: Exploration, took_s: float, replay: str) -> dict[str, 
 
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "scenario", metavar="MODULE:NAME", help="an amends.testing.Scenario, or a function that makes one"
+        "scenario",
+        metavar="MODULE:NAME",
+        help="an amends.testing.Scenario, a function that makes one, or a saga beside participants and inputs",
     )
     parser.add_argument("--seeds", type=whole, default=_SEEDS, metavar="N", help=f"how many (default: {_SEEDS})")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the first one (default: 0)")

@@ -26,6 +26,7 @@ from amends.testing.shortening import Shortening
 MOST_TRIES = 150
 
 Made = Callable[[], Scenario]
+Inputs = Callable[[Random], msgspec.Struct] | Sequence[msgspec.Struct]
 
 
 class Failure(NamedTuple):
@@ -83,7 +84,7 @@ def explore(
     participants: Sequence[Participant] = (),
     invariants: Sequence[Check] = (),
     *,
-    inputs: Callable[[Random], msgspec.Struct] | None = None,
+    inputs: Inputs | None = None,
     migrations: Mapping[str, Sequence[Migration]] | None = None,
     seeds: int = 100,
     first: int = 0,
@@ -92,8 +93,9 @@ def explore(
 ) -> Exploration:
     """Runs `seeds` seeds from `first` on. Raises `Found` at the first one that fails, with its picture in `folder`.
 
-    Takes a saga with its participants, invariants and inputs; or a `Scenario`; or a function that makes one anew for
-    each run, for handlers that touch more than their transaction.
+    Takes a saga with its participants, invariants and inputs, a function of chance that makes one, or a list to choose
+    from; or a `Scenario`; or a function that makes one anew for each run, for handlers that touch more than their
+    transaction.
     """
     made = _maker(saga, participants, invariants, inputs, migrations or {}, sagas)
     exploration = Exploration()
@@ -139,20 +141,28 @@ def concerned(record: Record, violations: Sequence[Violation]) -> list[Happening
     return [each for each in record if not named or each.saga in named or each.who == EVERYBODY]
 
 
+def drawing(inputs: Inputs) -> Callable[[Random], msgspec.Struct]:
+    """The function that makes an input; of a list it takes any."""
+    if callable(inputs):
+        return inputs
+    listed = inputs
+    return lambda chance: chance.choice(listed)
+
+
 def _maker(
     saga: Saga[Any] | Scenario | Made,
     participants: Sequence[Participant],
     invariants: Sequence[Check],
-    inputs: Callable[[Random], msgspec.Struct] | None,
+    inputs: Inputs | None,
     migrations: Mapping[str, Sequence[Migration]],
     sagas: int,
 ) -> Made:
     if isinstance(saga, Saga):
-        if inputs is None:
+        if not inputs:
             raise TypeError(
-                f"explore {saga.name}: give inputs=, a function of chance that makes a {saga.input.__name__}"
+                f"explore {saga.name}: give inputs=, a function of chance that makes a {saga.input.__name__}, or a list"
             )
-        scenario = Scenario(saga, participants, inputs, migrations, invariants, sagas)
+        scenario = Scenario(saga, participants, drawing(inputs), migrations, invariants, sagas)
         return lambda: scenario
     if isinstance(saga, Scenario):
         given = saga

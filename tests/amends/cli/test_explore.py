@@ -61,10 +61,6 @@ def test_shortest_history_is_drawn(amends: Amends, tmp_path: Path) -> None:
         ),
         (f"{CASES}:nothing", "can't be loaded"),
         (CASES, "can't be loaded"),
-        (
-            f"{CASES}:buy_ticket",
-            "is a Saga: name an amends.testing.Scenario(saga, participants, inputs), or a function",
-        ),
         (f"{CASES}:FARE", "is a int: name"),
         (f"{CASES}:any_ticket", "is a function: name"),
     ],
@@ -84,3 +80,17 @@ def test_seeds_are_counted(seeds: str, amends: Amends) -> None:
         amends("explore", f"{CASES}:mended", "--seeds", seeds)
 
     assert left.value.code == 2
+
+
+def test_saga_beside_its_participants_and_inputs_is_explored(amends: Amends) -> None:
+    said = amends("explore", "tests.amends.cli.short_case:buy_ticket", "--seeds", "1")
+
+    assert said.code == 0
+    assert said.line("seeds in").endswith("nothing found.")
+
+
+def test_saga_without_what_it_takes_is_told_what_is_missing(amends: Amends) -> None:
+    said = amends("explore", f"{CASES}:buy_ticket")
+
+    assert said.code == 2
+    assert "exploring_cases has no `participants` and no `inputs` beside it" in " ".join(said.error.split())

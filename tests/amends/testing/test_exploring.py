@@ -114,6 +114,15 @@ def test_saga_without_inputs_is_refused() -> None:
         explore(cases.buy_ticket)
 
 
+def test_inputs_are_taken_from_a_list() -> None:
+    parts = cases.mended()
+    tickets = [cases.Ticket("a"), cases.Ticket("b")]
+
+    exploration = explore(parts.saga, parts.participants, inputs=tickets, migrations=parts.migrations, seeds=1, sagas=3)
+
+    assert exploration.ends.total() == 3
+
+
 def test_same_seed_is_the_same_run() -> None:
     first, second, other = (play(cases.mended(), seed).record.digest() for seed in (3, 3, 4))
 
