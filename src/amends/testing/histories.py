@@ -34,11 +34,12 @@ class Happening(NamedTuple):
 
 
 class Record:
-    """Grows only."""
+    """Grows only. What is in it is hashed when somebody asks for the digest: most runs need none."""
 
     def __init__(self) -> None:
         self._happenings: list[Happening] = []
         self._hash = blake2b(digest_size=32)
+        self._hashed = 0
 
     def __len__(self) -> int:
         return len(self._happenings)
@@ -47,11 +48,13 @@ class Record:
         return iter(self._happenings)
 
     def add(self, at: float, who: str, what: str, detail: Detail = "", saga: str = "") -> None:
-        self._hash.update(_canonical(at, who, what, detail, saga))
         self._happenings.append(Happening(len(self._happenings), at, who, what, detail, saga))
 
     def digest(self) -> str:
         """The same for the same history, in every process."""
+        for each in self._happenings[self._hashed :]:
+            self._hash.update(_canonical(*each[1:]))
+        self._hashed = len(self._happenings)
         return self._hash.hexdigest()
 
     def lines(self) -> list[str]:

@@ -135,17 +135,27 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def turn(self) -> None:
         """One callback, or one leap of time."""
-        if not self._ready:
+        ready = self._ready
+        if not ready:
             self._leap()
             return
         self.turns += 1
         if self.turns > self._most_turns:
             raise TooLong(f"{self.turns} turns")
-        call = self._pick()
-        if not call.is_cancelled:
-            process = call.context.get(PROCESS)
-            if process is None or process.admits(call):
-                self._run(call)
+        count = len(ready)
+        if count > 1 and self._random() < self.shuffled:
+            ready.rotate(-int(self._random() * count))
+        call = ready.popleft()
+        if call.is_cancelled:
+            return
+        process = call.context.get(PROCESS)
+        if process is None or process.admits(call):
+            try:
+                call.context.run(call.callback, *call.args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # as asyncio does: one callback must not end the loop
+                self.call_exception_handler({"message": "a callback failed", "exception": error})
 
     def get_debug(self) -> bool:
         return False
@@ -167,20 +177,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self.failures.append(f"{context.get('message')}{told}")
 
     def _timer_handle_cancelled(self, handle: object) -> None: ...
-
-    def _pick(self) -> Call:
-        count = len(self._ready)
-        if count > 1 and self._random() < self.shuffled:
-            self._ready.rotate(-int(self._random() * count))
-        return self._ready.popleft()
-
-    def _run(self, call: Call) -> None:
-        try:
-            call.context.run(call.callback, *call.args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # as asyncio does: one callback must not end the loop
-            self.call_exception_handler({"message": "a callback failed", "exception": error})
 
     def _leap(self) -> None:
         while self._timers and self._timers[0][2].is_cancelled:
