@@ -55,6 +55,22 @@ async def test_statement_that_takes_too_long_is_given_up(narrow: PostgresStorage
     await narrow.close()
 
 
+async def test_close_waits_for_a_transaction_at_work_and_no_longer(dsn: str) -> None:
+    """One that had ended kept a service that stops waiting until its patience was over."""
+    storage = PostgresStorage(dsn, THINGS, options=PoolOptions(close_s=3600.0))
+    await storage.migrate()
+    async with storage.transaction(NOW) as tx:
+        closing = spawn(storage.close())
+        await asyncio.sleep(0.05)
+        await tx.run(insert_thing, ("a", 1))
+        with pytest.raises(Unavailable):
+            await things(storage)
+    async with asyncio.timeout(30):
+        await closing
+    assert await things(storage) == {"a": 1}, "a closed storage opens again"
+    await storage.close()
+
+
 async def test_close_waits_for_nobody_for_long(narrow: PostgresStorage) -> None:
     await narrow.migrate()
 

@@ -76,14 +76,19 @@ class Connections:
                 await self._pool.release(connection, timeout=_UNDO_S)
 
     async def close(self) -> None:
-        """Waits a while for transactions at work, then closes their connections underneath them."""
-        pool, self._pool = self._pool, None
+        """Waits a while for transactions at work, then closes their connections underneath them.
+
+        Until then the pool takes them back, and gives none.
+        """
+        pool = self._pool
         if pool is not None:
             try:
                 async with asyncio.timeout(self._options.close_s):
                     await pool.close()
             except DRIVER:
                 pool.terminate()
+            finally:
+                self._pool = None if self._pool is pool else self._pool
 
     async def _take(self) -> Connection:
         try:
