@@ -102,6 +102,7 @@ class Service:
             worker.stop()
         for worker in self.workers:
             await worker.stopped()
+        await self._ticker.stopped()
         await self.storage.close()
 
     def _take_part(self, participant: Participant, transport: Transport, tracer: Tracer | None) -> None:

@@ -97,6 +97,8 @@ class XaRunner:
         if self._task is not None:
             self._task.cancel()
             await self._task.join()
+        for ticker in self._tickers:
+            await ticker.stopped()
         await self._transactions.close()
 
     async def sweep(self) -> None:
