@@ -62,7 +62,7 @@ async def test_what_comes_while_the_intake_rests_is_one_batch() -> None:
     for item in (1, 2, 3, 4):  # taken at 0, then again at 3
         counter.bring(item)
         await counter.runtime.advance(0.9)
-    await counter.runtime.advance(2.0)
+    await counter.runtime.advance(5.0)
     assert counter.batches == [[1], [2, 3, 4]]
     await counter.intake.stop()
 
