@@ -17,7 +17,7 @@ from tests.system.wire import Connection
 
 SIGNED_IN_S = 300.0
 PAUSE_S = 0.05
-PACE_S = 0.08
+PACE_S, SLOW_PACE_S = 0.08, 0.4  # slow when only old wishes are asked again: what is broken has to come back
 MOST_NEW = 120
 DEPOSIT_MINOR = 7
 orders_of = "select id, status, reason from orders where user_id = any($1)"
@@ -102,7 +102,7 @@ class Crowd(Load):
 
     async def _turn(self, connections: list[Connection], chance: Random) -> None:
         await super()._turn(connections, chance)
-        await asyncio.sleep(PACE_S)
+        await asyncio.sleep(PACE_S if self._count < self._enough_new else SLOW_PACE_S)
 
     def _new(self, chance: Random) -> Intent:
         """So many a round; then old wishes are asked again."""
