@@ -94,7 +94,10 @@ class Subscription(Protocol):
         """Begins to read. `owner` may be told of shards now or later, and again whenever they move."""
 
     async def receive(self, most: int) -> Sequence[Envelope]:
-        """Waits until there is something, then returns what has arrived, at most `most`. Never lingers."""
+        """Waits until there is something, then returns what has arrived, at most `most`.
+
+        It never waits for more; it may rest after a batch that was acknowledged before it gives another.
+        """
 
     async def acknowledge(self, batch: Sequence[Envelope]) -> None:
         """The batch is durable here and need not come again."""

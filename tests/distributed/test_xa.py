@@ -22,7 +22,7 @@ from shop.app import app
 from shop.orders.definitions import ALL
 from tests.distributed.rest import prepared, troubles, unrest
 from tests.distributed.running import RunningShop, eventually
-from tests.distributed.test_two_phase import CREATED, EMPTY, NOBODY, POOR, balance, buy, joined
+from tests.distributed.test_two_phase import balance, buy, joined, script
 from tests.servers import require
 from tests.system.people import Operator
 from tests.system.shop_process import run
@@ -128,17 +128,7 @@ async def rest(shop: RunningShop, operator: Operator) -> None:
 async def test_clients_script_is_voted_on_by_prepared_transactions(
     shop: RunningShop, operator: Operator, client: httpx.AsyncClient
 ) -> None:
-    user = await joined(client, 110)
-    assert await buy(client, user) == CREATED
-    for changed, answer in (
-        ({"balance_change": -200}, POOR),
-        ({"warehouse_id": 100}, EMPTY),
-        ({"delivery_hour": 23}, NOBODY),
-    ):
-        assert await buy(client, user, **changed) == answer
-        assert await balance(client, user) == 100
-    assert await buy(client, user) == CREATED
-    assert await balance(client, user) == 90
+    await script(client)
     await rest(shop, operator)
     assert {room: (await shop.counts(room, marks))["committed"] for room in VOTERS} == dict.fromkeys(VOTERS, 2)
 
