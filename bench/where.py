@@ -25,7 +25,7 @@ PARTS = (
     ("SQLite statements", ("amends/adapters/sqlite/connection.py",)),
     ("rows and columns", ("amends/adapters/sqlite/", "amends/adapters/saga_rows.py")),
     ("HTTP server", ("uvicorn/", "h11/", "httptools")),
-    ("HTTP edge", ("shop/orders/hot.py", "shop/orders/desk.py", "shop/web/", "shop/users/", "litestar/")),
+    ("HTTP edge", ("shop/orders/desk.py", "shop/web/", "shop/users/", "litestar/")),
     ("placing", ("shop/orders/placing.py", "shop/orders/views.py", "amends/intake.py")),
     ("rooms", ("shop/billing/", "shop/warehouse/", "shop/delivery/", "shop/notifications/", "shop/orders/")),
     ("console", ("rich/", "shop/board.py")),

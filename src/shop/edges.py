@@ -4,7 +4,7 @@ They ask desks, and know no database but the gateway's: a room may be in this pr
 """
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from litestar.handlers import HTTPRouteHandler
 
@@ -22,7 +22,6 @@ from shop.ops.metrics import Meter
 from shop.ops.sagas import Sagas
 from shop.orders import api as orders_api
 from shop.orders.counter import Counter
-from shop.orders.hot import HotRoute
 from shop.payments.gateway import Gateway
 from shop.payments.gateway_http import GatewayApp
 from shop.servers import Edge
@@ -32,7 +31,7 @@ from shop.users import api as users_api
 from shop.warehouse import api as warehouse_api
 from shop.web import Rates, Verifier, build_app
 from shop.web import health as web_health
-from shop.web.asgi import App
+from shop.web.hot import Hot
 
 
 class Parts(NamedTuple):
@@ -69,7 +68,7 @@ def api(parts: Parts) -> Edge:
         rates=rates,
         signals=parts.signals,
     )
-    return Edge("api", HotRoute(cast(App, behind), counter, parts.stopping, parts.signals))
+    return Edge("api", Hot(behind, [orders_api.hot(counter)], "api", parts.signals, parts.stopping))
 
 
 def ops(parts: Parts) -> Edge:

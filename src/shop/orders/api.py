@@ -1,5 +1,6 @@
 """HTTP of orders: place one, look at it, follow it, take it back."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, TypeVar
 
@@ -13,7 +14,8 @@ from amends.pages import KeyScope
 from shop.orders.counter import ROUTE, Counter, NewOrder
 from shop.orders.desk import OrdersDesk, OrderView
 from shop.orders.following import Following
-from shop.web import After, KeyHeader, Limit, Member, Problem, ProblemDetails, Route, respond, signed_in
+from shop.web import After, Answer, KeyHeader, Limit, Member, Problem, ProblemDetails, Route, respond, signed_in
+from shop.web.hot import HotRequest, HotRoute, LetIn
 
 T = TypeVar("T")
 
@@ -46,6 +48,15 @@ def place_route(counter: Counter) -> HTTPRouteHandler:
         return respond(await counter.place(headers, await request.body()))
 
     return place
+
+
+def hot(counter: Counter) -> HotRoute:
+    """The same without the framework: the counter sees to everything itself."""
+
+    async def answer(request: HotRequest) -> Answer:
+        return await counter.place(request.headers, request.body)
+
+    return HotRoute(re.compile(ROUTE), ROUTE, answer, LetIn.BY_HANDLER)
 
 
 def reading_routes(orders: OrdersDesk) -> list[HTTPRouteHandler]:

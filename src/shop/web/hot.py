@@ -8,6 +8,7 @@ client ─▶ address or token, and how often ─▶ traceparent ─▶ body ─
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple, TypeVar, cast
 
 import msgspec
@@ -45,24 +46,40 @@ class HotRequest(NamedTuple):
         return read
 
 
+class LetIn(Enum):
+    """Who comes in, and who counts how often: the route's own handler, or the edge's gate."""
+
+    BY_ADDRESS = "address"
+    BY_TOKEN = "token"
+    BY_HANDLER = "handler"
+
+
 class HotRoute(NamedTuple):
     """A `POST`. `path` may have one group, of digits; `template` is the path as it is named in traces."""
 
     path: re.Pattern[str]
     template: str
     answer: Callable[[HotRequest], Awaitable[Answer]]
-    signed_in: bool = False
+    let_in: LetIn = LetIn.BY_ADDRESS
 
 
 class Hot:
-    """An ASGI application around an edge of `build_app`, under the edge's title."""
+    """An ASGI application around an edge of `build_app`, under the edge's title. Once it is `stopping` it refuses."""
 
-    def __init__(self, behind: Litestar, routes: Sequence[HotRoute], title: str, signals: Signals | None) -> None:
+    def __init__(
+        self,
+        behind: Litestar,
+        routes: Sequence[HotRoute],
+        title: str,
+        signals: Signals | None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.behind = cast(App, behind)
         self._gate: Gate = behind.state.gate
         self._routes = routes
         self._title = title
         self._signals = signals
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and not scope["query_string"]:
@@ -79,6 +96,8 @@ class Hot:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         remember(headers.get(b"traceparent"))
         try:
+            if self._stopping():
+                raise Problem(503, "stopping", "the shop is closing: come back", retry_after_s=1.0)
             principal = await self._let_in(route, headers, scope)
             body = await read_body(receive, MOST_BODY_BYTES)
             answer = await route.answer(HotRequest(headers, body, number, principal))
@@ -89,10 +108,11 @@ class Hot:
     async def _let_in(self, route: HotRoute, headers: Mapping[bytes, bytes], scope: Scope) -> Principal | None:
         """Raises 401, 429."""
         address = scope["client"][0] if scope.get("client") else ""
-        if not route.signed_in:
+        if route.let_in is LetIn.BY_TOKEN:
+            return await self._gate.let_in(headers.get(b"authorization"), address)
+        if route.let_in is LetIn.BY_ADDRESS:
             self._gate.pass_through(address)
-            return None
-        return await self._gate.let_in(headers.get(b"authorization"), address)
+        return None
 
     def _refused(self, error: Exception, path: str) -> Answer:
         refusal = as_problem(error)

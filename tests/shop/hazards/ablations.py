@@ -125,7 +125,7 @@ def another_is_told_that_it_exists(patch: Patch) -> None:
 
 
 def bodies_of_orders_have_no_bound(patch: Patch) -> None:
-    patch.setattr("shop.orders.hot.MOST_BODY_BYTES", math.inf)
+    patch.setattr("shop.web.hot.MOST_BODY_BYTES", math.inf)
 
 
 def other_bodies_have_no_bound(patch: Patch) -> None:

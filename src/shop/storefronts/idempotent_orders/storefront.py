@@ -41,7 +41,7 @@ from shop.storefronts.rooms import Common, Rooms
 from shop.users.desk import Customer
 from shop.web import Answer, Limit, Member, Principal, Problem, ProblemDetails, build_app, open_to_all, signed_in
 from shop.web.asgi import App
-from shop.web.hot import Hot, HotRequest, HotRoute, in_json
+from shop.web.hot import Hot, HotRequest, HotRoute, LetIn, in_json
 
 CURRENCY = "USD"
 ROUTE = "/orders/"
@@ -162,7 +162,7 @@ def _hot(rooms: Rooms) -> HotRoute:
             raise Problem(400, "bad-request", "X-Idempotency-Key: 1 to 255 printable ASCII characters")
         return in_json(201, await _placed(rooms, request.principal, key, request.read(NewOrder)))
 
-    return HotRoute(re.compile(ROUTE), ROUTE, answer, signed_in=True)
+    return HotRoute(re.compile(ROUTE), ROUTE, answer, LetIn.BY_TOKEN)
 
 
 async def _placed(rooms: Rooms, user: Principal, key: str, data: NewOrder) -> bodies.Order:
