@@ -6,6 +6,7 @@ from tools.postman.dialects.api_parts import (
     APPROVED,
     DECLINED,
     GOLD,
+    KETTLE,
     ME,
     OPERATOR,
     ORDERS,
@@ -151,6 +152,14 @@ def races() -> Json:
         "Races",
         "Several requests at the same time.",
         ask(
+            "The operator puts kettles for everybody on the shelf: couriers alone are scarce",
+            f"PUT /ops/products/{KETTLE}",
+            headers=OPERATOR,
+            body={"title": "Of this run", "price_minor": 1_000, "on_hand": 13},
+            want={".on_hand": 13},
+            port="opsPort",
+        ),
+        ask(
             "Eight orders for the last two couriers: two win",
             f"GET {ORDERS}?limit=8",
             headers=ME,
@@ -162,7 +171,7 @@ def races() -> Json:
                 check("six lose", "(count('rejected')).to.eql(6)"),
             ],
         ),
-        *left("After the race for couriers", 8_000, 2, 0),
+        *left("After the race for couriers", 8_000, 10, 0),
         ask(
             "The operator puts another courier on duty",
             "PUT /ops/slots/{{time}}Z",
@@ -183,5 +192,5 @@ def races() -> Json:
                 check("approved", "(answer[0].status).to.eql('approved')"),
             ),
         ),
-        *left("After the race of one key", 7_000, 1, 0),
+        *left("After the race of one key", 7_000, 9, 0),
     )

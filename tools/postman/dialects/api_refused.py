@@ -133,7 +133,7 @@ def operating() -> Json:
         ask("The shop is alive", "GET /healthz"),
         ask("It can serve", "GET /readyz"),
         ask("It describes itself", "GET /api/openapi.json", want={".info.title": "The shop"}),
-        *left("At the end", 7_000, 1, 0),
+        *left("At the end", 7_000, 9, 0),
     )
 
 
