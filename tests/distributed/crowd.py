@@ -17,8 +17,8 @@ from tests.system.wire import Connection
 
 SIGNED_IN_S = 300.0
 PAUSE_S = 0.05
-PACE_S, SLOW_PACE_S = 0.08, 0.4  # slow when only old wishes are asked again: what is broken has to come back
-MOST_NEW = 120
+PACE_S, SLOW_PACE_S = 0.2, 0.6  # slow when only old wishes are asked again: what is broken has to come back
+MOST_NEW = 50
 DEPOSIT_MINOR = 7
 orders_of = "select id, status, reason from orders where user_id = any($1)"
 wallets_of = "select id, balance_minor, held_minor from accounts where id = any($1)"
