@@ -30,7 +30,11 @@ HIGHEST: Mapping[str, float] = {
     "answer failed": 0.05,
     "stop": 0.5,
 }
-"""The highest rate of each kind: a share of the occasions; of crash, freeze, jump, cut and stop, how many a second."""
+"""The highest rate of each kind: a share of the occasions; of crash, freeze, jump, cut and stop, how many a second.
+
+Those that a scenario may name besides: "stall", a freeze in the middle of the work, so many a second; "other build", a
+share of the starts.
+"""
 
 
 class Fault(NamedTuple):

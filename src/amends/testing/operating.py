@@ -17,10 +17,16 @@ _AWAY = "select 1 from parked where retry_at is null and attempts > 0"
 
 
 class Wish(NamedTuple):
-    """What is to be done to a saga: to a step that is stuck, or, when that is empty, to all that are."""
+    """What is to be done to a saga: to a step that is stuck, or, when that is empty, to all that are.
+
+    `saga` is named when it is another one than was looked at; people mistype. Before they act they think for
+    `thinks_s` seconds.
+    """
 
     action: Action
     step: str = ""
+    saga: str = ""
+    thinks_s: float = 0.0
 
 
 Mends = Callable[[Instance, Random], Wish | None]
@@ -60,8 +66,9 @@ class Person:
         for id, instance in sorted(sagas.items()):
             wish = None if instance.state.status in ENDED else self._mends(instance, self._chance)
             if wish is not None:
-                self._world.tell(_WHO, "wants", f"{wish.action} {wish.step}".rstrip(), id)
-                await self._mend(id, wish)
+                self._world.tell(_WHO, "wants", f"{wish.action} {wish.step}".rstrip(), wish.saga or id)
+                await asyncio.sleep(wish.thinks_s)
+                await self._mend(SagaId(wish.saga) if wish.saga else id, wish)
         for name, service in self._running():
             if self._world.databases[service.name].connection.execute(_AWAY).fetchall():
                 self._world.tell(_WHO, "has messages tried again", service.name)

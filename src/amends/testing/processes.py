@@ -13,6 +13,9 @@ from amends.testing.loop import PROCESS, Call, SimulatedLoop
 T = TypeVar("T")
 
 
+def _nothing() -> None: ...
+
+
 class Life(Enum):
     RUNNING = "running"
     FROZEN = "frozen"
@@ -20,7 +23,7 @@ class Life(Enum):
 
 
 class Process:
-    """One life of a process; the next one is another object. `fall` is called when a crash that was set comes.
+    """One life of a process; the next one is another object.
 
     `leave` is how it ends in good order, when whoever boots it says so.
     What it does runs in its own context: the loop knows by that whose turn it is.
@@ -31,11 +34,11 @@ class Process:
         self.life = Life.RUNNING
         self.runtime = SimulatedRuntime(self, loop, random, skew_s)
         self.tasks: list[asyncio.Task[Any]] = []
-        self.fall: Callable[[], None] = lambda: None
         self.leave: Callable[[], Awaitable[None]] | None = None
         self._loop = loop
         self._kept: list[Call] = []
         self._left: int | None = None
+        self._fall: Callable[[], None] = _nothing
         self._context = copy_context()
         self._context.run(PROCESS.set, self)
 
@@ -54,9 +57,13 @@ class Process:
         """Later, if it lives then; when it is frozen, as soon as it wakes."""
         self._loop.call_later(delay_s, action, context=self._context)
 
-    def crash_in(self, turns: int | None) -> None:
-        """It ends before its own `turns`th turn from now, wherever that is; None: no more."""
-        self._left = turns
+    def fall_in(self, turns: int, fall: Callable[[], None]) -> None:
+        """`fall` ends or freezes it before its own `turns`th turn from now, wherever that is."""
+        self._left, self._fall = turns, fall
+
+    def stand(self) -> None:
+        """It falls no more."""
+        self._left = None
 
     def freeze(self) -> None:
         self.life = Life.FROZEN
@@ -83,7 +90,8 @@ class Process:
         self._left -= 1
         if self._left >= 0:
             return True
-        self.fall()
+        self._left = None
+        self._fall()
         return False
 
 

@@ -29,12 +29,12 @@ from amends.testing.processes import Life, Process
 T = TypeVar("T")
 Boot = Callable[[Process], Awaitable[None]]
 
-_TROUBLES = ("crash", "freeze", "clock jump", "cut off", "stop")
+_TROUBLES = ("crash", "freeze", "clock jump", "cut off", "stop", "stall")
 _DOWN_S = 3.0
 _FROZEN_S = 20.0
 _CUT_OFF_S = 10.0
 _JUMP_S = 120.0
-_CRASH_WITHIN = 300
+_FALL_WITHIN = 300
 _BOOT_AGAIN_S = 1.0
 
 
@@ -103,7 +103,7 @@ class World:
         self.chances.heal()
         self.network.cut_off.clear()
         for process in list(self.processes.values()):
-            process.crash_in(None)
+            process.stand()
             self._wake(process)
         self.tell("world", "healed")
 
@@ -176,7 +176,6 @@ class World:
         life = sum(each.name == name for each in self._lives)
         process = Process(name, self.loop, Random(f"{self.seed} {name} {life}"))
         process.runtime.grain_s = self._grain_s
-        process.fall = lambda: self.crash(name)
         self._lives.append(process)
         self.processes[name] = process
         process.spawn(self._boot(process), f"boot of {name}")
@@ -240,7 +239,9 @@ class World:
     def _trouble(self, kind: str, name: str, size: float) -> None:
         process = self.processes[name]
         if kind == "crash":
-            process.crash_in(int(size * _CRASH_WITHIN))
+            process.fall_in(int(size * _FALL_WITHIN), lambda: self.crash(name))
+        elif kind == "stall":
+            process.fall_in(int(size * _FALL_WITHIN), lambda: self.freeze(name, size * _FROZEN_S))
         elif kind == "freeze":
             self.freeze(name, size * _FROZEN_S)
         elif kind == "stop":
