@@ -25,7 +25,12 @@
         tests/distributed/test_bad_messages.py::test_command_of_a_coordinator_that_was_replaced_is_dropped
     Kafka: a retry breaks the order of a key
         tests/amends/test_worker.py::test_later_messages_of_a_failed_key_wait_and_keep_their_order
+    Kafka: the producer sends again what it has not heard of
+        unheard_record_is_in_the_topic_once: records_have_no_numbers
+    Kafka: the leader is lost with what it alone had
+        every_replica_in_sync_is_waited_for: leader_alone_is_enough
     Kafka: a record that can't be decoded
+        undecodable_record_is_parked: undecodable_records_are_dropped, undecodable_records_are_errors
         tests/amends/adapters/test_kafka_undecodable.py::test_undecodable_record_is_parked_and_the_next_one_is_read
         tests/distributed/test_bad_messages.py::test_record_that_cannot_be_read_is_parked_and_told
     Kafka: the broker is away, or comes back

@@ -1,10 +1,11 @@
 """Rules of outbox, Kafka and PostgreSQL, each taken out by a patch."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
 
-from amends.adapters.kafka import KafkaSettings
+from amends.adapters.kafka import KafkaSettings, records
 from amends.adapters.kafka.settings import Property
 from amends.adapters.kafka.subscription import KafkaSubscription
 from amends.adapters.postgres import outbox
@@ -12,6 +13,7 @@ from amends.adapters.postgres.outbox import PostgresOutbox
 from amends.connections import Tx
 from amends.messages import Envelope
 from tests.amends.adapters import test_kafka_partitions
+from tests.amends.hazards.servers import hotel
 
 Patch = pytest.MonkeyPatch
 all_batches = "select id, messages from outbox where id > :after order by id"
@@ -41,6 +43,47 @@ def offsets_commit_themselves(patch: Patch) -> None:
         return {**consumer(self, group_id), "enable.auto.commit": True, "auto.commit.interval.ms": 50}
 
     patch.setattr(KafkaSettings, "consumer", automatic)
+
+
+def leader_alone_is_enough(patch: Patch) -> None:
+    _producing(patch, {"enable.idempotence": False, "acks": 1})
+
+
+def records_have_no_numbers(patch: Patch) -> None:
+    """By which the broker would know one that comes again."""
+    _producing(patch, {"enable.idempotence": False})
+
+
+def _producing(patch: Patch, otherwise: Mapping[str, Property]) -> None:
+    producer = KafkaSettings.producer
+    patch.setattr(KafkaSettings, "producer", lambda self: {**producer(self), **otherwise})
+
+
+def undecodable_records_are_dropped(patch: Patch) -> None:
+    receive = KafkaSubscription.receive
+
+    async def received(self: KafkaSubscription, most: int) -> Sequence[Envelope]:
+        while batch := await receive(self, most):
+            if legible := [each for each in batch if each.type != records.UNDECODABLE]:
+                return legible
+            await self.acknowledge(batch)
+        return []
+
+    patch.setattr(KafkaSubscription, "receive", received)
+
+
+def undecodable_records_are_errors(patch: Patch) -> None:
+    """Of whoever reads: it goes no further."""
+    receive = KafkaSubscription.receive
+
+    async def received(self: KafkaSubscription, most: int) -> Sequence[Envelope]:
+        batch = await receive(self, most)
+        if any(each.type == records.UNDECODABLE for each in batch):
+            await asyncio.Future()
+        return batch
+
+    patch.setattr(KafkaSubscription, "receive", received)
+    patch.setattr(hotel, "PATIENCE_S", 3.0)
 
 
 def partitions_go_at_once(patch: Patch) -> None:

@@ -1,16 +1,22 @@
 """Hazards of the outbox, of Kafka and of PostgreSQL, each as a function of a hotel's database and broker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
+from confluent_kafka import Producer
 
-from amends.adapters.kafka import Kafka
+from amends.adapters.kafka import Kafka, KafkaSettings
 from amends.adapters.postgres import PostgresStorage
 from amends.conformance.fixtures import envelope
+from amends.conformance.transport_suite import ids, received
 from amends.messages import MessageId
 from tests.amends.adapters import test_kafka_partitions as partitions
+from tests.amends.adapters.kafka_listening import Takings
 from tests.amends.hazards.servers.hotel import Locked, Process, Where, asks
+from tests.amends.hazards.servers.wire import ALL, KafkaWire
 
 NOW = 2_000_000_000.0
 Scenario = Callable[[Where], Awaitable[None]]
@@ -57,6 +63,63 @@ async def sent_twice_is_done_once(where: Where) -> None:
     assert booked.count("t1") == 1, f"booked twice: {booked}"
 
 
+async def unheard_record_is_in_the_topic_once(where: Where) -> None:
+    """The broker has the record, and its answer is lost: the client sends it again by itself."""
+    async with wire_to(where) as (wire, settings), Kafka(settings) as kafka:
+        wire.lose = 1
+        for number in ("m1", "m2"):
+            await sent(kafka, number)
+        assert wire.lost == 1
+    async with Kafka(where.settings) as kafka:
+        found = ids(await received(kafka.subscribe("hotel"), 2))
+    assert found[:2] == ["m1", "m2"], f"a record is in the topic twice: {found}"
+
+
+async def every_replica_in_sync_is_waited_for(where: Where) -> None:
+    """Of one broker nothing else can be seen but what it is asked for."""
+    async with wire_to(where) as (wire, settings), Kafka(settings) as kafka:
+        await sent(kafka, "m1")
+    assert wire.acks == {ALL}, f"the producer is content with less: {wire.acks}"
+
+
+@asynccontextmanager
+async def wire_to(where: Where) -> AsyncIterator[tuple[KafkaWire, KafkaSettings]]:
+    wire = KafkaWire(int(where.settings.bootstrap.partition(":")[2]))
+    await wire.start()
+    yield wire, msgspec.structs.replace(where.settings, bootstrap=wire.bootstrap)
+    await wire.stop()
+
+
+async def sent(kafka: Kafka, id: str) -> None:
+    """Sends a message; returns when it is taken."""
+    await kafka.check(["hotel"])
+    taken = Takings()
+    kafka.send([envelope(id)], taken)
+    await taken.all_of([envelope(id)])
+
+
+async def undecodable_record_is_parked(where: Where) -> None:
+    """With its bytes and its place; what comes after it in its partition, of its key even, is done."""
+    process = await Process(where).start()
+    shard = process.kafka.shard_of("hotel", "t1")
+    _produce(where.settings, b"t1", b"\xff{", shard)
+    process.kafka.send(asks("t1"), lambda _: None)
+    await process.has_booked(["t1"])
+    async with process.storage.reading() as reader:
+        parked = await process.storage.parking.all(reader, 10)
+    await process.stop()
+    assert [each.envelope.id for each in parked] == [f"{where.settings.topic('hotel')}/{shard}/0"], "nobody sees it"
+    told = msgspec.json.decode(parked[0].envelope.payload)
+    assert (base64.b64decode(told["value"]["base64"]), told["partition"], told["offset"]) == (b"\xff{", shard, 0)
+
+
+def _produce(settings: KafkaSettings, key: bytes, value: bytes, partition: int) -> None:
+    """As somebody would who knows nothing of envelopes."""
+    producer = Producer(dict(settings.producer()))
+    producer.produce(settings.topic("hotel"), value, key, partition)
+    assert producer.flush(20) == 0
+
+
 async def slow_commit_is_not_passed_over(where: Where) -> None:
     """Ids are in the order of being put in, commits are not."""
     storage = PostgresStorage(where.dsn)
@@ -99,6 +162,9 @@ SCENARIOS: list[Scenario] = [
     batch_of_a_killed_process_comes_again,
     partition_waits_for_its_batch,
     sent_twice_is_done_once,
+    unheard_record_is_in_the_topic_once,
+    every_replica_in_sync_is_waited_for,
+    undecodable_record_is_parked,
     slow_commit_is_not_passed_over,
     sweeps_take_turns,
 ]

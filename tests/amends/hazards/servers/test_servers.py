@@ -36,6 +36,10 @@ ABLATIONS = [
     Ablation(scenarios.batch_of_a_killed_process_comes_again, without.offsets_commit_themselves, "was lost"),
     Ablation(scenarios.partition_waits_for_its_batch, without.partitions_go_at_once, "DID NOT RAISE"),
     Ablation(scenarios.sent_twice_is_done_once, no_barrier, "booked twice"),
+    Ablation(scenarios.unheard_record_is_in_the_topic_once, without.records_have_no_numbers, "in the topic twice"),
+    Ablation(scenarios.every_replica_in_sync_is_waited_for, without.leader_alone_is_enough, "content with less"),
+    Ablation(scenarios.undecodable_record_is_parked, without.undecodable_records_are_dropped, "nobody sees it"),
+    Ablation(scenarios.undecodable_record_is_parked, without.undecodable_records_are_errors, "was lost"),
     Ablation(scenarios.slow_commit_is_not_passed_over, without.outbox_has_a_cursor, "passed over"),
     Ablation(scenarios.sweeps_take_turns, without.sweeps_look_at_the_same_rows, "sent by both"),
 ]
