@@ -84,8 +84,6 @@ def advance(saga: Saga[Any], state: SagaState, answer: Answered, moment: Moment)
 
 def advance_all(saga: Saga[Any], state: SagaState, answers: Sequence[Answered], moment: Moment) -> Decision:
     """Takes replies in, one after the other."""
-    if state.status in ENDED:
-        return Decision(state, ())
     draft = Draft(saga, state, moment.now, moment.roll)
     for answer in answers:
         at = saga.index.get(answer.step, -1)
@@ -151,17 +149,13 @@ def _take_action(draft: Draft, at: int, answer: Answered) -> None:
 
 
 def _refused(draft: Draft, at: int, answer: Answered) -> None:
-    reason = reason_of(answer.type)
-    match draft.saga.steps[at].kind:
-        case Kind.COMPENSATABLE | Kind.PIVOT:
-            draft.put(at, Phase.REFUSED, detail=reason)
-            draft.turn_back(reason)
-        case Kind.BEST_EFFORT:
-            draft.put(at, Phase.FAILED, detail=reason)
-            draft.go_on()
-        case Kind.RETRIABLE:
-            draft.put(at, Phase.STUCK, detail=reason)
-            draft.go_on()
+    kind, reason = draft.saga.steps[at].kind, reason_of(answer.type)
+    if kind in (Kind.COMPENSATABLE, Kind.PIVOT):
+        draft.put(at, Phase.REFUSED, detail=reason)
+        draft.turn_back(reason)
+    else:
+        draft.put(at, Phase.FAILED if kind is Kind.BEST_EFFORT else Phase.STUCK, detail=reason)
+        draft.go_on()
 
 
 def _failed(draft: Draft, at: int, answer: Answered) -> None:

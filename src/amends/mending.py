@@ -10,7 +10,7 @@
 """
 
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any
 
 from amends.draft import Draft
 from amends.errors import CannotMend
@@ -37,8 +37,7 @@ def mend(saga: Saga[Any], state: SagaState, action: Action, note: str, moment: M
         _cancel(draft, note)
     else:
         for at in _stuck_steps(saga, state, step):
-            _check_given(draft, at, action)
-            _mend_step(draft, at, action, note)
+            _ask_again(draft, at, note) if action is Action.RETRY else _give_up(draft, at, action, note)
         draft.unwind() if draft.backward else draft.go_on()
     return Decision(draft.freeze(), tuple(draft.asks))
 
@@ -63,29 +62,24 @@ def _stuck_steps(saga: Saga[Any], state: SagaState, step: str) -> list[int]:
     return [saga.index[step]] if step else stuck
 
 
-def _check_given(draft: Draft, at: int, action: Action) -> None:
+def _ask_again(draft: Draft, at: int, note: str) -> None:
+    """A refused pivot has turned its saga back, or will when the answer comes: it must not run again."""
+    draft.note(at, "retry", note)
+    draft.reopen(at, again=draft.definition(at).kind is not Kind.PIVOT)
+
+
+def _give_up(draft: Draft, at: int, action: Action, note: str) -> None:
+    """Nobody asks the step any more: it is skipped, or a person has done it."""
+    _check_given(draft, at)
+    if action is Action.SKIP and draft.definition(at).kind is Kind.PIVOT and not draft.backward:
+        raise CannotMend("a pivot can't be skipped: retry it, or resolve it once you know that it happened")
+    draft.status = Status.COMPENSATING if draft.backward else Status.RUNNING
+    draft.put(at, Phase.SKIPPED if action is Action.SKIP else Phase.RESOLVED, note)
+
+
+def _check_given(draft: Draft, at: int) -> None:
     """Commands of later steps can't be made without the reply that they are given."""
     name = draft.definition(at).name
     takers = [step.name for step in draft.saga.steps if step.given is not None and step.given.step == name]
-    if takers and action is not Action.RETRY and not draft.backward:
+    if takers and not draft.backward:
         raise CannotMend(f"{takers[0]!r} is given the reply of {name!r}: retry it")
-
-
-def _mend_step(draft: Draft, at: int, action: Action, note: str) -> None:
-    match action:
-        case Action.RETRY:
-            draft.note(at, "retry", note)
-            # A refused pivot has turned its saga back, or will when the answer comes: it must not run again.
-            draft.reopen(at, again=draft.definition(at).kind is not Kind.PIVOT)
-        case Action.SKIP if draft.definition(at).kind is Kind.PIVOT and not draft.backward:
-            raise CannotMend("a pivot can't be skipped: retry it, or resolve it once you know that it happened")
-        case Action.SKIP:
-            draft.status = Status.COMPENSATING if draft.backward else Status.RUNNING
-            draft.put(at, Phase.SKIPPED, note)
-        case Action.RESOLVE:
-            draft.status = Status.COMPENSATING if draft.backward else Status.RUNNING
-            draft.put(at, Phase.RESOLVED, note)
-        case Action.CANCEL:
-            raise CannotMend("cancel is for the whole saga")
-        case _:
-            assert_never(action)

@@ -24,9 +24,7 @@ class Moves:
         """Takes a saga's replies in. One that has ended is final; its definition may be gone by now."""
         if stored.state.status in ENDED:
             return
-        decision = advance_all(self._definition(stored), stored.state, answers, moment)
-        if decision.state is not stored.state:
-            self.put(stored, decision)
+        self.put(stored, advance_all(self._definition(stored), stored.state, answers, moment))
 
     def put(self, stored: Instance, decision: Decision, rearm: bool = False) -> None:
         """Records a decision; `stored` is the instance as it was loaded.

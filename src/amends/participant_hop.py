@@ -231,12 +231,12 @@ async def _call(tx: Tx, handler: Handler, envelopes: Sequence[Envelope]) -> Sequ
         case Call.MANY_LATER:
             later: Sequence[Answer | None] = await function(tx, messages, _asked(envelopes))
             return later
-        case Call.ONE:
-            return [await function(tx, message) for message in messages]
         case Call.HEAR:
             for message in messages:
                 await function(tx, message)
             return [Done()] * len(messages)
+        case _:
+            return [await function(tx, message) for message in messages]
 
 
 def _asked(envelopes: Sequence[Envelope]) -> list[Asked]:

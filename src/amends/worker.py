@@ -26,6 +26,10 @@ DEFER = Retry(attempts=8, base_s=0.05, cap_s=10.0)
 _NEVER_RIGHT = (msgspec.DecodeError, UnknownMessage, DefinitionError)
 
 
+async def _nothing_left() -> None:
+    """Of a service that sends nothing."""
+
+
 class Worker:
     """Runs one hop after the other; `stop` lets the present one finish.
 
@@ -43,7 +47,7 @@ class Worker:
         signals: Signals,
         *,
         most: int = MOST,
-        take_over: Callable[[], Awaitable[None]] | None = None,
+        take_over: Callable[[], Awaitable[None]] = _nothing_left,
         owner: ShardOwner | None = None,
         shard_of: Callable[[str], int] = lambda _: 0,
     ) -> None:
@@ -71,8 +75,7 @@ class Worker:
         self._task = self._runtime.spawn(self._run(), self._address)
 
     async def gained(self, shards: Sequence[int]) -> None:
-        if self._take_over is not None:
-            await self._take_over()
+        await self._take_over()
         if self._owner is not None:
             await self._owner.gained(shards)
         self._shards.update(shards)

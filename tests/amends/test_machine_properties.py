@@ -249,7 +249,7 @@ def test_late_replies_never_change_an_end(
     if end.status in ENDED:
         for reply in late:
             run.take(reply, 0.5)
-        assert run.state is end
+        assert run.state == end
 
 
 @quick
