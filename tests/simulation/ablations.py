@@ -16,9 +16,12 @@ from amends.testing.scenarios import Scenario, play
 from tests.amends.hazards import ablations as hazards
 from tests.amends.hazards import ablations_of_votes as votes_without
 from tests.simulation import without
-from tests.simulation.bells import BELLS, IN_ORDER
+from tests.simulation.bells import BELLS, IN_ORDER, waited_for
+from tests.simulation.deployments import DEPLOYED
 from tests.simulation.errands import ERRANDS
-from tests.simulation.trips import HURRIED, TRIPS
+from tests.simulation.in_doubt import IN_DOUBT
+from tests.simulation.strays import STRAYS
+from tests.simulation.trips import HURRIED, STUCK, TRIPS
 from tests.simulation.votes import HURRIED_VOTES, RESERVATIONS, VOTES
 
 MOST = 300
@@ -57,6 +60,8 @@ FAILING = {"participant fails": 0.3, "commit refused": 0.2, "commit lost before"
 UNHEARD = {"commit lost after": 0.5, "commit lost before": 0.2, "message copied": 0.5, "message late": 0.5}
 UNTAKEN = {"crash": 4.0, "commit refused": 0.8, "database away": 0.5}
 CRASHES = {"crash": 4.0, "commit lost after": 0.4, "commit refused": 0.2, "message late": 0.3, "cut off": 1.0}
+SLOW = {"participant slow": 0.8, "participant fails": 0.6, "commit lost after": 0.5}
+IMPATIENT = {"crash": 0.3, "stall": 0.3, "stop": 0.3, "commit slow": 0.3, "commit refused": 0.2, "database away": 0.1}
 ZOMBIES = {"freeze": 6.0, "loss told late": 3.0, "answer lost": 0.6, "message late": 0.6, "message lost": 0.3}
 
 LOSSY_TRIPS = scenario_of(TRIPS, LOSSY)
@@ -76,6 +81,13 @@ UNTAKEN_BELLS = scenario_of(BELLS, UNTAKEN, sagas=12)
 COPIED_BELLS = scenario_of(BELLS, COPIES, sagas=12)
 FAILING_BELLS = scenario_of(BELLS, FAILING, sagas=12)
 UNHEARD_IN_ORDER = scenario_of(IN_ORDER, {"commit lost after": 0.5, "crash": 0.5}, sagas=12)
+STALLING_VOTES = scenario_of(HURRIED_VOTES, {**ZOMBIES, "stall": 6.0}, sagas=10)
+VOTES_IN_DOUBT = scenario_of(IN_DOUBT, {**LOSSY, **CRASHES}, sagas=8)
+SILENT_STUCK_TRIPS = scenario_of(STUCK, {**SILENT, "message late": 0.9}, sagas=6)
+IMPATIENT_BELLS = replace(BELLS, hurried=True, steady=True, faults=IMPATIENT)
+DEADLOCKED_BELLS = replace(BELLS, hurried=True, steady=True, faults={"deadlock": 0.6, "crash": 0.3})
+SLOW_BELLS = replace(BELLS, operator=waited_for, steady=True, faults=SLOW)
+MANY_BELLS = replace(BELLS, sagas=300, steady=True, faults={"answer lost": 1.0, "freeze": 1.0})
 LOSSY_ERRANDS = scenario_of(ERRANDS, {**LOSSY, "answer failed": 0.4}, sagas=8)
 SCENARIOS = {
     "trips": TRIPS,
@@ -102,6 +114,16 @@ SCENARIOS = {
     "bells, in order, unheard": UNHEARD_IN_ORDER,
     "errands": ERRANDS,
     "errands, lossy": LOSSY_ERRANDS,
+    "errands, deployed": DEPLOYED,
+    "trips, stuck": STUCK,
+    "trips, stuck, silent": SILENT_STUCK_TRIPS,
+    "trips, strays": STRAYS,
+    "votes, stalling": STALLING_VOTES,
+    "votes, in doubt": VOTES_IN_DOUBT,
+    "bells, impatient": IMPATIENT_BELLS,
+    "bells, deadlocked": DEADLOCKED_BELLS,
+    "bells, slow": SLOW_BELLS,
+    "bells, many": MANY_BELLS,
 }
 
 ABLATIONS = [
@@ -155,6 +177,8 @@ ABLATIONS = [
     Ablation("TCC: all is reserved before anything is confirmed", votes_without.first_vote_decides, LOSSY_RESERVATIONS),
     Ablation("what somebody else has moved is read again", without.stale_sagas_are_not_doubted, UNHEARD_TRIPS),
     Ablation("a key is looked up before its request is carried out", without.keys_are_not_looked_at, UNHEARD_TRIPS),
+    Ablation("an answer to a claimed key stands", without.answers_are_replaced, IMPATIENT_BELLS),
+    Ablation("what is undecided waits for the decision", without.undecided_counts_as_abort, VOTES_IN_DOUBT),
     Ablation(
         "a coordinator checks epoch and revision", without.nobody_checks_who_writes, ZOMBIE_VOTES, MOST, long=True
     ),

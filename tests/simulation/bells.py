@@ -6,6 +6,7 @@ import msgspec
 
 from amends import Command, Done, Event, Migration, Participant, Saga, Tx, retriable
 from amends.audit import Finding, Readers
+from amends.pages import Instance
 from amends.testing.scenarios import Scenario
 from tests.simulation.effects import EFFECTS, as_the_sagas_say, note
 
@@ -71,6 +72,11 @@ _MIGRATIONS = {
     "village": [Migration(1, "heard", ("create table heard (number integer)",))],
 }
 _JUDGES = [as_the_sagas_say(ring_bell, ["tower"]), heard_once]
+
+
+def waited_for(_instance: Instance, _chance: Random) -> None:
+    """Nothing is done to sagas; but there is somebody who has messages tried again that were given up."""
+
 
 BELLS = Scenario(ring_bell, [tower, village], _wish, _MIGRATIONS, _JUDGES, sagas=12)
 

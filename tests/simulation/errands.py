@@ -176,15 +176,22 @@ async def send(tx: Tx, commands: Sequence[Send], asked: Sequence[Asked]) -> list
 
 
 async def send_the_others(service: Service) -> None:
-    """The chore of the carrier. What is answered already is answered again, which does nothing."""
+    """The chore of the carrier. What is answered already is answered again, which does nothing.
+
+    Then somebody answers what was never asked.
+    """
+    assert service.hop is not None
+    mistyped: list[Asked] = []
     async with service.transaction() as tx:
-        assert service.hop is not None
         for saga, step, operation, trip, sent in await tx.fetch("select saga, step, operation, trip, sent from wishes"):
             if not sent:
                 await note(tx, trip, "send")
+                mistyped += [Asked(saga, "sned", operation)] if crc32(trip.encode()) % 3 == 0 else []
             await service.hop.answer(tx, Asked(saga, step, operation), Done())
         await tx.run("delete from wishes where sent > 0")
         await tx.run("update wishes set sent = 1")
+    async with service.transaction() as tx:
+        await service.hop.answer_all(tx, [(asked, Done()) for asked in mistyped])
 
 
 @carrier.handles(Thank)
@@ -240,9 +247,10 @@ def mends(instance: Instance, chance: Random) -> Wish | None:
     """Mostly it is asked again. Now and then a person wants what can't be, or what comes too late."""
     step = chance.choice(errand.steps).name if chance.random() < 0.2 else ""
     if instance.state.status is not Status.STUCK:
-        return Wish(Action.CANCEL, step) if chance.random() < 0.05 else None
+        return Wish(Action.CANCEL, step, thinks_s=chance.random()) if chance.random() < 0.05 else None
     action = chance.choices((Action.RETRY, Action.SKIP, Action.RESOLVE, Action.CANCEL, None), (55, 10, 5, 5, 25))[0]
-    return None if action is None else Wish(action, step)
+    mistyped = "errand nobody knows" if chance.random() < 0.05 else ""
+    return None if action is None else Wish(action, step, mistyped)
 
 
 async def conserved(readers: Readers) -> list[Finding]:

@@ -7,14 +7,19 @@ Rooms, seats, cars and money are few: some trips are refused because nothing is 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from amends import Cause, Command, Migration, Saga
 
 from amends import begun, best_effort, compensatable, pivot, retriable, together  # isort: skip
 from amends.audit import Finding, Readers
+from amends.mending import Action
+from amends.pages import Instance
 from amends.retry import UNTIL_DONE, Retry
+from amends.state import Phase, Status
 from amends.steps import Step
+from amends.testing.operating import Wish
 from amends.testing.scenarios import Scenario
 from tests.simulation.effects import EFFECTS, as_the_sagas_say, counted, instances
 from tests.simulation.trip_rooms import (
@@ -88,6 +93,7 @@ def _on(command: type[OnTrip]) -> Callable[[Trip], Command]:
 
 book_trip = trip_saga("book-trip", timeout_s=5.0, deadline_s=30.0)
 hurry_trip = trip_saga("hurry-trip", timeout_s=0.5, deadline_s=3.0)
+stuck_trip = trip_saga("stuck-trip", timeout_s=0.5, deadline_s=6.0, until_done=Retry(attempts=2, base_s=0.1, cap_s=1.0))
 PARTICIPANTS = [agency, hotel, airline, bank, garage, post]
 
 
@@ -157,3 +163,16 @@ def trips(saga: Saga[Trip], sagas: int = 10) -> Scenario:
 TRIPS = trips(book_trip)
 HURRIED = trips(hurry_trip)
 """Hardly patient: much is unknown in it when it turns back, and it turns back often."""
+
+
+def asked_again(instance: Instance, chance: Random) -> Wish | None:
+    """What is stuck is asked again; a charge that is may be wished away, which nobody may."""
+    if instance.state.status is not Status.STUCK or chance.random() < 0.3:
+        return None
+    charge = instance.state.steps[stuck_trip.index["charge"]].phase
+    wished_away = charge is Phase.STUCK and not instance.state.backward and chance.random() < 0.3
+    return Wish(Action.SKIP if wished_away else Action.RETRY)
+
+
+STUCK = replace(trips(stuck_trip), operator=asked_again)
+"""Everything has a short budget, and somebody who asks again."""

@@ -50,7 +50,7 @@ COMMANDS: dict[tuple[type[OnVote], str], type[OnVote]] = {
 }
 
 
-async def _hold(tx: Tx, command: OnVote) -> Done | NothingLeft:
+async def hold(tx: Tx, command: OnVote) -> Done | NothingLeft:
     if not await tx.run("update stock set left = left - 1 where left > 0"):
         return NothingLeft()
     await tx.run("insert into held (trip) values (:trip)", (command.trip,))
@@ -58,27 +58,33 @@ async def _hold(tx: Tx, command: OnVote) -> Done | NothingLeft:
     return Done()
 
 
-async def _take(tx: Tx, command: OnVote) -> Done:
-    await tx.run(
-        "update stock set taken = taken + 1 where exists (select 1 from held where trip = :trip)", (command.trip,)
-    )
-    await tx.run("delete from held where trip = :trip", (command.trip,))
+async def take(tx: Tx, command: OnVote) -> Done:
+    await taken(tx, command.trip)
     await note(tx, command.trip, command.step)
     return Done()
 
 
-async def _give_back(tx: Tx, command: OnVote) -> Done:
-    await tx.run(
-        "update stock set left = left + 1 where exists (select 1 from held where trip = :trip)", (command.trip,)
-    )
-    await tx.run("delete from held where trip = :trip", (command.trip,))
+async def give_back(tx: Tx, command: OnVote) -> Done:
+    await returned(tx, command.trip)
     await note(tx, command.trip, command.step, undone=True)
     return Done()
 
 
+async def taken(tx: Tx, trip: str) -> None:
+    """What is held goes to the trip; nothing, when nothing is held."""
+    await tx.run("update stock set taken = taken + 1 where exists (select 1 from held where trip = :trip)", (trip,))
+    await tx.run("delete from held where trip = :trip", (trip,))
+
+
+async def returned(tx: Tx, trip: str) -> None:
+    """What is held goes back."""
+    await tx.run("update stock set left = left + 1 where exists (select 1 from held where trip = :trip)", (trip,))
+    await tx.run("delete from held where trip = :trip", (trip,))
+
+
 def _participant(name: str) -> Participant:
     made = Participant(name)
-    for kind, handler in ((Hold, _hold), (Take, _take), (GiveBack, _give_back)):
+    for kind, handler in ((Hold, hold), (Take, take), (GiveBack, give_back)):
         made.handles(COMMANDS[kind, name])(handler)
     return made
 

@@ -10,11 +10,13 @@ from amends.adapters.sqlite.connection import SqliteTx
 from amends.barrier import Verdict, judge
 from amends.connections import Tx
 from amends.coordinator import Coordinator
+from amends.decisions import Fate, LoggedDecisions
 from amends.draft import Draft
 from amends.halving import in_halves
 from amends.idempotency import IdempotencyKeys
 from amends.messages import Envelope, Kind, MessageId, Operation
 from amends.outbox import OutboxRelay
+from amends.pages import Instance, KeyScope, StoredAnswer
 from amends.shards import Shards
 from amends.state import Phase, Status
 from amends.steps import Kind as StepKind
@@ -271,3 +273,23 @@ def nobody_checks_anything(patch: Patch) -> None:
     """Neither epochs nor revisions, and participants take what comes from whom."""
     nobody_checks_who_writes(patch)
     hazards.participants_ignore_epochs(patch)
+
+
+def undecided_counts_as_abort(patch: Patch) -> None:
+    fate = LoggedDecisions._fate
+
+    def hasty(self: LoggedDecisions, instance: Instance) -> Fate:
+        decided = fate(self, instance)
+        return Fate.ABORT if decided is Fate.UNDECIDED else decided
+
+    patch.setattr(LoggedDecisions, "_fate", hasty)
+
+
+def answers_are_replaced(patch: Patch) -> None:
+    """Whoever finishes last is right."""
+
+    async def finish(self: IdempotencyKeys, tx: Tx, scope: KeyScope, answer: StoredAnswer) -> StoredAnswer:
+        await self._pages.replace(tx, scope, answer)
+        return answer
+
+    patch.setattr(IdempotencyKeys, "finish", finish)

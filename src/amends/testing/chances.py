@@ -33,7 +33,7 @@ HIGHEST: Mapping[str, float] = {
 """The highest rate of each kind: a share of the occasions; of crash, freeze, jump, cut and stop, how many a second.
 
 Those that a scenario may name besides: "stall", a freeze in the middle of the work, so many a second; "other build", a
-share of the starts.
+share of the starts; "commit slow" and "deadlock", of the commits; "participant slow", of the calls of handlers.
 """
 
 

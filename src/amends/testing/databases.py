@@ -28,6 +28,7 @@ from amends.testing.turns import Held, HeldReader, HeldTx
 _kept: dict[tuple[str, tuple[Migration, ...]], list[apsw.Connection]] = {}
 
 Told = Callable[[str, str], None]
+_SLOW_S = 1.0
 
 
 class SimulatedDatabase:
@@ -64,6 +65,11 @@ class SimulatedDatabase:
         else:
             await self._wait(held)
         return held
+
+    def takes_s(self) -> float:
+        """How long a commit takes; others wait meanwhile."""
+        slow = self.chances.fires("commit slow")
+        return self.chances.of("commit slow").random() * _SLOW_S if slow else 0.0
 
     def leave(self, held: Held) -> None:
         if self._holder is held:
@@ -186,7 +192,7 @@ class _Transaction:
         """Before and after it, others get their turn: a process may end on either side."""
         database = self._database
         try:
-            await asyncio.sleep(0)
+            await asyncio.sleep(database.takes_s())
             tx.held.check()
             if tx.wrote:
                 database.point("before a commit")
@@ -227,6 +233,8 @@ class _Transaction:
             self._database.leave(tx.held)
 
     def _refused(self, chances: Chances) -> Exception | None:
+        if chances.fires("deadlock"):
+            return TryTransactionAgain("given up for another transaction's sake")
         if not chances.fires("commit refused"):
             return None
         errors: list[Exception] = [

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from amends.audit import Check
-from amends.connections import Tx
-from amends.coordinator import IN_FLIGHT, Begin
-from amends.idempotency import IdempotencyKeys, fingerprint
-from amends.messages import Operation, Outcome, SagaId
-from amends.pages import BarrierKey, Instance, KeyScope, StoredAnswer
+from amends.coordinator import IN_FLIGHT
+from amends.decisions import Decisions, Log, LoggedDecisions
+from amends.messages import Envelope, Operation, Outcome, SagaId
+from amends.pages import BarrierKey, Instance
 from amends.participant import Participant
 from amends.saga import Saga
 from amends.schema import Migration
@@ -23,20 +22,24 @@ from amends.service import Service
 from amends.signals import Signals
 from amends.state import ENDED, Phase
 from amends.testing.chances import HIGHEST, Fault
+from amends.testing.clients import Clients, Counter
 from amends.testing.histories import Record
 from amends.testing.loop import NothingLeft, TooLong
 from amends.testing.operating import Mends, Person
 from amends.testing.points import Point
-from amends.testing.processes import Life, Process
+from amends.testing.processes import Process
+from amends.testing.programs import Build, Deployments, Program
+from amends.testing.unrest import unrest
 from amends.testing.watched import Heard, Observed, Refusing, failing, last
 from amends.testing.worlds import World, storage_of
+from amends.timers import Chore
 
 COORDINATOR = "sagas"
 _OPEN_S = 4.0
 _TROUBLED_S = 8.0
-_ASKING_S = 10.0
 _LONGEST_S = 900.0
 _GRAIN_S = 1.0
+_STRAYS = 6
 _BY_HAND = {Phase.SKIPPED, Phase.RESOLVED}
 
 
@@ -55,8 +58,12 @@ class Scenario:
     databases when everything has ended: `sagas` is the coordinator's, the others are named like their participants.
     `chores` are what a participant's process does beside its hops, every tick, given its service. `operator` says what
     a person does about a saga that has not ended; steps that are skipped or resolved are that person's word. No more
-    than `limit` sagas are in flight. Whatever a handler touches outside its transaction has to be made anew by the
-    function that makes the scenario.
+    than `limit` sagas are in flight. Sagas may have begun with `older` definitions; `builds` are what else may be
+    deployed for some seconds, by participant, or as "sagas". `janitors` are chores that know the coordinator's
+    decisions. `strays` makes what somebody sends whom nobody knows. `hurried` clients claim their keys in a transaction
+    of their own, and may be gone before they are answered. In a `steady` scenario every seed has all `faults`, at these
+    rates. Whatever a handler touches outside its transaction has to be made anew by the function that makes the
+    scenario.
     """
 
     saga: Saga[Any]
@@ -69,6 +76,12 @@ class Scenario:
     chores: Mapping[str, Callable[[Service], Awaitable[object]]] = field(default_factory=dict)
     operator: Mends | None = None
     limit: int = IN_FLIGHT
+    older: Sequence[Saga[Any]] = ()
+    builds: Mapping[str, Sequence[Build]] = field(default_factory=dict)
+    janitors: Mapping[str, Callable[[Service, Decisions], Awaitable[object]]] = field(default_factory=dict)
+    strays: Callable[[Random], Envelope] | None = None
+    hurried: bool = False
+    steady: bool = False
 
 
 class Outcomes(NamedTuple):
@@ -96,6 +109,7 @@ def play(
 
     `rates` of the faults are drawn by seed unless given; those of `without` don't happen, or none `only` these.
     """
+    rates = scenario.faults if scenario.steady and rates is None else rates
     run = _Run(scenario, seed, scenario.sagas if sagas is None else sagas, rates, without, only)
     run.world.crashes = frozenset(crashes)
     try:
@@ -121,16 +135,18 @@ class _Run:
         self.world = World(seed, rates, without, only=only, shards=shards, highest=scenario.faults)
         self.world.hurry(shape.choice([0.0, 0.3, 1.0, 1.0, 1.0]))
         self.violations: list[Violation] = []
-        self.acknowledged: list[SagaId] = []
         self._services: dict[str, Service] = {}
         self._inputs = Random(f"{seed} inputs")
         self._sagas = sagas
+        self._known = [scenario.saga, *scenario.older]
+        self._deployments = Deployments(self.world, scenario.builds)
         self.world.database(COORDINATOR)
         for participant in scenario.participants:
             self.world.database(participant.name, scenario.migrations.get(participant.name, ()))
             self.world.process(participant.name, self._boot_participant(participant))
         names = [COORDINATOR, *(f"{COORDINATOR}-{number}" for number in range(2, copies + 1))]
-        self._coordinators = [self.world.process(name, self._boot_coordinator).name for name in names]
+        coordinators = [self.world.process(name, self._boot_coordinator).name for name in names]
+        self._clients = Clients(self.world, coordinators, lambda: self._services, scenario.hurried)
 
     def go(self) -> None:
         try:
@@ -147,6 +163,8 @@ class _Run:
 
     async def _story(self) -> None:
         person = asyncio.get_running_loop().create_task(self._operate())
+        if self.scenario.strays is not None:
+            self._send_strays(self.scenario.strays)
         await self._load()
         await asyncio.sleep(_TROUBLED_S * self._inputs.random())
         self.world.heal()
@@ -164,65 +182,46 @@ class _Run:
 
     async def _load(self) -> None:
         """Clients that come as they like, and are told, or not, that their saga has begun."""
+        inputs, make = self._inputs, self.scenario.inputs
+        coming = [(inputs.random() * _OPEN_S, make(inputs)) for _ in range(self._sagas)]
         async with asyncio.timeout(_LONGEST_S):
-            clients = []
-            for number in range(self._sagas):
-                at, input = self._inputs.random() * _OPEN_S, self.scenario.inputs(self._inputs)
-                clients.append(asyncio.get_running_loop().create_task(self._client(number, at, input)))
-            await asyncio.wait(clients)
+            await self._clients.ask(coming)
 
-    async def _client(self, number: int, at: float, input: msgspec.Struct) -> None:
-        await asyncio.sleep(at)
-        for attempt in range(50):
-            process = self.world.processes[self._coordinators[(number + attempt) % len(self._coordinators)]]
-            if process.life is Life.RUNNING and process.name in self._services:
-                task = process.spawn(self._start(self._services[process.name], number, input))
-                await asyncio.wait([task], timeout=_ASKING_S)
-                if task.done() and not task.cancelled() and task.exception() is None and (id := task.result()):
-                    self.acknowledged.append(id)
-                    self.world.tell("client", "acknowledged", saga=id)
-                    return
-            await asyncio.sleep(1.0)
-
-    async def _start(self, service: Service, number: int, input: msgspec.Struct) -> SagaId | None:
-        try:
-            async with service.storage.transaction(service.runtime.now()) as tx:
-                return await self._start_once(tx, service, number, input)
-        except Exception:  # the database's, or that it belongs elsewhere: the client asks again
-            return None
-
-    async def _start_once(self, tx: Tx, service: Service, number: int, input: msgspec.Struct) -> SagaId:
-        """A client that asks again has the same key, and so the same saga."""
-        coordinator, keys = service.coordinator, IdempotencyKeys(service.storage)
-        assert coordinator is not None
-        scope = KeyScope("client", "start", self.scenario.saga.name, str(number))
-        wanted = fingerprint(msgspec.json.encode(input))
-        if (known := await keys.first(tx, scope, wanted)) is not None:
-            return SagaId(known.body.decode())
-        id = coordinator.new_id()
-        await coordinator.start(tx, self.scenario.saga, [Begin(id, input)])
-        await keys.store(tx, [(scope, StoredAnswer(wanted, 202, b"", id.encode(), 0.0))])
-        return id
+    def _send_strays(self, make: Callable[[Random], Envelope]) -> None:
+        """They come from outside, so nothing happens to them on their way."""
+        random = Random(f"{self.world.seed} strays")
+        for _ in range(_STRAYS):
+            self.world.loop.outside(random.random() * _OPEN_S, self.world.network.arrive, make(random))
 
     def _boot_participant(self, participant: Participant) -> Callable[[Process], Any]:
         async def boot(process: Process) -> None:
-            tried = failing(participant, self.world.chances)
+            program = self._deployments.program(process, participant.name, Program(participant))
+            tried = failing(program.participant or participant, self.world.chances)
             faults = Refusing(process, [self.scenario.saga], self.world.chances)
             await self._serve(process, participant.name, participant=tried, faults=faults)
 
         return boot
 
     async def _boot_coordinator(self, process: Process) -> None:
-        await self._serve(process, COORDINATOR, definitions=[self.scenario.saga], limit=self.scenario.limit)
+        definitions = self._deployments.program(process, COORDINATOR, Program(definitions=self._known)).definitions
+        await self._serve(process, COORDINATOR, definitions=definitions, limit=self.scenario.limit)
 
     async def _serve(self, process: Process, database: str, **parts: Any) -> None:
         signals, way = Signals(), self.world.network.way_of(process)
         signals.listen(Heard(self.world, process.name))
         signals.observe(Observed(self.world, process.name))
-        chores = [partial(self._chore, process.name)] if process.name in self.scenario.chores else []
+        chores = self._chores(process.name)
         service = Service(storage_of(self.world, database), way, process.runtime, signals, chores=chores, **parts)
         self._services.pop(process.name, None)
-        await service.start()
+        counter = Counter(service) if self.scenario.hurried and service.coordinator else None
+        service.doors += [] if counter is None else [counter]
+        try:
+            await service.start()
+        except Exception:
+            await service.stop()
+            raise
+        if counter is not None:
+            counter.start()
         self._services[process.name] = service
         process.leave = partial(self._leave, service, process.name)
 
@@ -230,19 +229,20 @@ class _Run:
         self._services.pop(name, None)
         await service.stop()
 
-    async def _chore(self, name: str) -> None:
+    def _chores(self, name: str) -> list[Chore]:
+        chores, janitors = self.scenario.chores, self.scenario.janitors
+        made: list[Chore] = [partial(self._chore, name, chores[name])] if name in chores else []
+        if name in janitors:
+            decisions = LoggedDecisions(Log(storage_of(self.world, COORDINATOR), self._known))
+            made.append(partial(self._chore, name, lambda service: janitors[name](service, decisions)))
+        return made
+
+    async def _chore(self, name: str, chore: Callable[[Service], Awaitable[object]]) -> None:
         if name in self._services:
-            await self.scenario.chores[name](self._services[name])
+            await chore(self._services[name])
 
     def _unrest(self) -> str:
-        """What has not come to its end yet."""
-        left = [f"{self.world.network.left} messages on their way"] if self.world.network.left else []
-        for name, database in self.world.databases.items():
-            for what, sql in (_LEFT if self.scenario.operator is None else _LEFT | _LEFT_TO_MEND).items():
-                count = database.connection.execute(sql).fetchall()[0][0]
-                if count:
-                    left.append(f"{name}: {count} {what}")
-        return ", ".join(left)
+        return unrest(self.world, mended=self.scenario.operator is not None)
 
     async def _judge(self) -> None:
         async with AsyncExitStack() as stack:
@@ -260,7 +260,7 @@ class _Run:
                         self._violated(finding.name, finding.detail or str(dict(finding.figures)))
 
     def _judge_sagas(self, sagas: Mapping[SagaId, Instance], done: Collection[BarrierKey]) -> None:
-        for id in sorted(set(self.acknowledged) - set(sagas)):
+        for id in sorted(set(self._clients.acknowledged) - set(sagas)):
             self._violated("what was acknowledged is there", id)
         if len(sagas) > self._sagas:
             self._violated("one request, one saga", f"{len(sagas)} sagas of {self._sagas} requests")
@@ -288,20 +288,3 @@ class _Run:
     def _violated(self, what: str, detail: str) -> None:
         self.violations.append(Violation(what, detail))
         self.world.tell("world", "violated", f"{what}: {detail}")
-
-
-_LEFT_TO_MEND = {
-    "sagas that are stuck": "select count(*) from sagas where status = 'stuck'",
-    "messages given up": "select count(*) from parked",
-}
-_LEFT = {
-    "sagas in flight": "select count(*) from sagas where wake_at is not null",
-    "messages in the outbox": "select count(*) from outbox",
-    "messages set aside": """
-        select count(*) from parked as own
-        where retry_at is not null or attempts = 0 and not exists (
-            select 1 from parked as first
-            where first.message_key = own.message_key and first.retry_at is null and first.attempts > 0
-        )
-    """,
-}

@@ -1,5 +1,6 @@
 """What stands between a service and its world: it refuses and fails by chance, and what it does is noted."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from amends.signals import Field
 from amends.testing.chances import Chances
 from amends.testing.processes import Process
 from amends.testing.worlds import World
+
+_SLOW_S = 1.0
 
 
 class Refusing(Faults):
@@ -83,6 +86,8 @@ def failing(participant: Participant, chances: Chances) -> Participant:
 
 def _now_and_then(handler: Handler, chances: Chances) -> Callable[..., Any]:
     async def tried(*arguments: Any) -> Any:
+        if chances.fires("participant slow"):
+            await asyncio.sleep(chances.of("participant slow").random() * _SLOW_S)
         early = chances.of("participant fails").random() < 0.5
         if early and chances.fires("participant fails"):
             raise RuntimeError("failed before its work, by chance")
