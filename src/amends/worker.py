@@ -183,7 +183,7 @@ class Worker:
 
     async def _retry(self, row: Parked) -> bool:
         try:
-            await self._hop([row.envelope])
+            await again(lambda: self._hop([row.envelope]), self._runtime)
         except (Fenced, Unavailable):
             raise
         except Exception as error:  # the same message fails again: counted, and at last parked

@@ -1,5 +1,6 @@
 """A message that fails is set aside with its key; everything else moves on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from amends.errors import CommitUnknown, Conflict, Fenced, TryAgain, TryTransact
 from amends.messages import Envelope, Kind, MessageId, SagaId
 from amends.pages import Parked
 from amends.signals import Field, Signals
+from amends.stumbling import STUMBLED
 from amends.testing.runtime import VirtualRuntime
 from amends.worker import DEFER, Worker
 
@@ -238,6 +240,21 @@ async def test_batch_that_stumbles_over_another_transaction_is_tried_again_whole
     await bench.bring(*[message(f"m{number}", f"k{number}") for number in range(8)])
     await bench.pass_time(1)
     assert [len(batch) for batch in bench.batches] == [8, 8]
+    assert await bench.parked() == []
+
+
+async def test_deferred_message_that_stumbles_over_another_transaction_spends_nothing(bench: Bench) -> None:
+    bench.broken["m"] = RuntimeError("boom")
+    await bench.bring(message("m", "k"))
+    bench.stumble, bench.broken["m"] = True, TryTransactionAgain("deadlock")
+
+    await bench.runtime.advance(DEFER.cap_s)
+    trying = asyncio.create_task(bench.worker.retry_due())
+    await bench.runtime.advance(STUMBLED.cap_s)
+    await trying
+
+    assert bench.batches == [["m"], ["m"], ["m"]], "the first try, and a second that begins anew at once"
+    assert bench.done == ["m"]
     assert await bench.parked() == []
 
 
