@@ -93,7 +93,7 @@ def _on(command: type[OnTrip]) -> Callable[[Trip], Command]:
 
 book_trip = trip_saga("book-trip", timeout_s=5.0, deadline_s=30.0)
 hurry_trip = trip_saga("hurry-trip", timeout_s=0.5, deadline_s=3.0)
-stuck_trip = trip_saga("stuck-trip", timeout_s=0.5, deadline_s=6.0, until_done=Retry(attempts=2, base_s=0.1, cap_s=1.0))
+stuck_trip = trip_saga("stuck-trip", timeout_s=1.5, deadline_s=6.5, until_done=Retry(attempts=2, base_s=0.1, cap_s=1.0))
 PARTICIPANTS = [agency, hotel, airline, bank, garage, post]
 
 
@@ -174,5 +174,10 @@ def asked_again(instance: Instance, chance: Random) -> Wish | None:
     return Wish(Action.SKIP if wished_away else Action.RETRY)
 
 
-STUCK = replace(trips(stuck_trip), operator=asked_again)
+STUCK = replace(
+    trips(stuck_trip, sagas=8),
+    operator=asked_again,
+    steady=True,
+    faults={"answer lost": 0.2, "message lost": 0.1, "message late": 0.1, "participant refuses": 0.05},
+)
 """Everything has a short budget, and somebody who asks again."""
