@@ -1,7 +1,7 @@
 """Produces: everything in the order in which it was sent, and nothing given up while the broker may still take it.
 
     send ─▶ carried, in line ──▶ librdkafka ──delivered──▶ taken
-                 ▲                   ├──refused──▶ told, and its outbox row stays
+                 ▲                   ├──refused──▶ told, its outbox row stays, and its key waits (`lanes`)
                  └─all, in order──broken──▶ told
 
 It runs on the event loop: a look every few milliseconds while something is carried, none otherwise.
@@ -11,10 +11,12 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from time import monotonic
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from amends.adapters.kafka.lanes import Lanes, Sent
 from amends.adapters.kafka.records import KAFKA
 from amends.adapters.kafka.settings import KafkaSettings
 from amends.adapters.kafka.troubles import Troubles
@@ -27,8 +29,6 @@ _LATER_S = 0.1
 _RENEW_AFTER_S = 1.0
 _BREAKS = (KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
 
-_Sent = tuple[Envelope, Taken]
-
 
 class Sender:
     """One idempotent producer, made anew when it breaks."""
@@ -37,8 +37,10 @@ class Sender:
         self._settings = settings
         self._signals = signals
         self._troubles = Troubles(signals, "producer")
-        self._carried: dict[MessageId, _Sent] = {}
-        self._line: deque[_Sent] = deque()
+        self._carried: dict[MessageId, Sent] = {}
+        self._line: deque[Sent] = deque()
+        self._lanes = Lanes()
+        self._numbers = count()
         self._taken: dict[Taken, list[MessageId]] = {}
         self._look: asyncio.TimerHandle | None = None
         self._pause_s = _SOON_S
@@ -50,9 +52,10 @@ class Sender:
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
         """What is carried already is not sent again: a sweep may come by while the broker is away."""
         if not self._closed:
-            fresh = [(each, taken) for each in envelopes if each.id not in self._carried]
-            self._carried.update((sent[0].id, sent) for sent in fresh)
-            self._line.extend(fresh)
+            fresh = [each for each in envelopes if each.id not in self._carried]
+            for sent in [Sent(next(self._numbers), each, taken) for each in fresh]:
+                self._lanes.come_again(sent, self._carried)
+                self._carry(sent)
             self._produce()
             self._look_in(_SOON_S)
 
@@ -71,20 +74,32 @@ class Sender:
             self._troubles.tell(f"closed with {len(self._carried)} messages not taken; they stay in the outbox")
         self._forget_producer()
 
+    def _carry(self, sent: Sent) -> None:
+        self._carried[sent.id] = sent
+        self._line.append(sent)
+
     def _produce(self) -> None:
         while self._line and self._broken_at is None:
-            envelope = self._line[0][0]
-            try:
-                self._put(envelope)
-            except BufferError:
-                return  # the local queue is full: nothing overtakes, it goes on with the next look
-            except KafkaException as error:
-                if self._breaks(error.args[0]):
-                    return
-                self._refuse(envelope.id, error.args[0])
-            except ValueError as error:
-                self._refuse(envelope.id, error)
+            sent = self._line[0]
+            if not self._lanes.passes(sent):
+                self._set_aside(sent)
+            elif not self._is_put(sent):
+                return
             self._line.popleft()
+
+    def _is_put(self, sent: Sent) -> bool:
+        """With librdkafka, or refused. Otherwise it goes on with a later look, and nothing overtakes."""
+        try:
+            self._put(sent.envelope)
+        except BufferError:
+            return False
+        except KafkaException as error:
+            if self._breaks(error.args[0]):
+                return False
+            self._refuse(sent, error.args[0])
+        except ValueError as error:
+            self._refuse(sent, error)
+        return True
 
     def _put(self, envelope: Envelope) -> None:
         self._producer.produce(
@@ -100,15 +115,21 @@ class Sender:
         if number != self._number or id not in self._carried:
             return
         if error is None:
-            _envelope, taken = self._carried.pop(id)
-            self._taken.setdefault(taken, []).append(id)
+            sent = self._carried.pop(id)
+            self._taken.setdefault(sent.taken, []).append(id)
+            if (behind := self._lanes.leave(sent)) is not None:
+                self._carry(behind)
         elif not self._breaks(error):
-            self._refuse(id, error)
+            self._refuse(self._carried[id], error)
 
-    def _refuse(self, id: MessageId, error: object) -> None:
-        """Nothing here helps: its outbox row stays, it is told again with every sweep."""
-        envelope, _ = self._carried.pop(id)
-        self._signals.emit("message.unsent", message=id, address=envelope.to, error=str(error)[:500])
+    def _refuse(self, sent: Sent, error: object) -> None:
+        """Nothing here helps: its outbox row stays, it is sent again, and perhaps told again, with every sweep."""
+        self._set_aside(sent)
+        self._signals.emit("message.unsent", message=sent.id, address=sent.envelope.to, error=str(error)[:500])
+
+    def _set_aside(self, sent: Sent) -> None:
+        self._carried.pop(sent.id, None)
+        self._lanes.keep(sent)
 
     def _breaks(self, error: KafkaError) -> bool:
         if error.fatal() or error.code() in _BREAKS:

@@ -7,6 +7,7 @@
     outbox: two processes sweep at once
         sweeps_take_turns: sweeps_look_at_the_same_rows
     outbox: a failed row is not overtaken by its key
+        tests/amends/adapters/test_kafka_refused.py::test_refused_row_is_not_overtaken_by_its_key
         tests/amends/adapters/test_postgres_outbox.py::test_what_one_process_has_claimed_and_not_sent_is_not_overtaken
         tests/amends/adapters/test_kafka_sender.py::test_order_holds_when_the_broker_refuses_for_a_while
     outbox: published, and the mark was lost
