@@ -1,6 +1,6 @@
 """Which branches of the core no seed reaches: seeds of every world, and of the shop, under coverage.
 
-    python -m tests.simulation.coverage         # some two minutes of one core
+    python -m tests.simulation.coverage         # some minute of one core
 
 Prints the share of branches that were taken, then each that was not: from which line to which. A line that is never
 reached stands for all branches behind it.
@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,13 @@ CORE = (
     *("outbox", "worker", "timers", "decisions", "halving", "intake", "idempotency", "shards", "mending", "operator"),
     *("retry", "stumbling"),
 )
-_TIMES = {"bells, many": 0.25, "bells, slow": 3.0, "trips, stuck": 3.0}
+ENOUGH = (
+    *("errands", "errands, lossy", "errands, deployed", "trips, hurried", "trips, stuck", "trips, strays"),
+    *("votes, in doubt", "votes, stalling"),
+    *("bells, impatient", "bells, deadlocked", "bells, slow", "bells, many"),
+)
+"""Worlds that reach everything between them, with the shop."""
+_TIMES = {"bells, many": 0.25, "bells, slow": 3.0, "errands, deployed": 2.0, "errands, lossy": 2.0, "trips, stuck": 2.0}
 """So many more seeds where what is looked for is rare; fewer where a seed takes long."""
 
 
@@ -43,30 +50,42 @@ class Module(NamedTuple):
                 yield f"  {self.name}.py:{start} → {where:<5} {source[start - 1].strip()}"
 
 
-def measured(seeds: int, shop_seeds: int, worlds: Sequence[str] = ()) -> list[Module]:
-    """Runs so many seeds of each small world, or of these only, and of the shop."""
+def measured(seeds: int, shop_seeds: int, worlds: Sequence[str] = (), until_reached: bool = False) -> list[Module]:
+    """Runs so many seeds of each small world, or of these, and of the shop; `until_reached`: until no branch is left."""
     # what runs when a module is imported counts, too: nothing of the library may be imported before
     measuring = Coverage(data_file=None, branch=True, include=[str(SRC / f"{name}.py") for name in CORE])
     measuring.start()
     try:
-        _run(seeds, shop_seeds, worlds)
+        for _ in _rounds(seeds, shop_seeds, worlds):
+            if until_reached:
+                measuring.stop()
+                if not any(each.missing for each in _modules(measuring)):
+                    break
+                measuring.start()
     finally:
         measuring.stop()
+    _say("")
     return _modules(measuring)
 
 
-def _run(seeds: int, shop_seeds: int, worlds: Sequence[str]) -> None:
+def _rounds(seeds: int, shop_seeds: int, worlds: Sequence[str]) -> Iterator[int]:
+    """A seed of every world, or several, or none, and its share of the shop's."""
     from tests.simulation.ablations import SCENARIOS, judged  # noqa: PLC0415 after the measuring has begun
     from tests.simulation.shop_world import play  # noqa: PLC0415
 
-    for name in worlds or SCENARIOS:
-        for seed in range(max(1, int(seeds * _TIMES.get(name, 1.0)))):
-            _say(f"{name} {seed}")
-            judged(SCENARIOS[name], seed)
-    for seed in range(shop_seeds):
-        _say(f"shop {seed}")
-        play(seed)
-    _say("")
+    for round in range(seeds):
+        for name in worlds or SCENARIOS:
+            for seed in _share(round, _TIMES.get(name, 1.0)):
+                _say(f"{name} {seed}")
+                judged(SCENARIOS[name], seed)
+        for seed in _share(round, shop_seeds / seeds):
+            _say(f"shop {seed}")
+            play(seed)
+        yield round
+
+
+def _share(round: int, times: float) -> range:
+    return range(ceil(round * times), ceil((round + 1) * times))
 
 
 def _modules(measuring: Coverage) -> list[Module]:
@@ -104,8 +123,10 @@ def main() -> int:
     parser.add_argument(
         "--world", action="append", default=[], help="only this small world, of tests.simulation.ablations"
     )
+    parser.add_argument("--until-reached", action="store_true", help="of `ENOUGH` worlds, and no longer")
     arguments = parser.parse_args()
-    for line in table(measured(arguments.seeds, arguments.shop_seeds, arguments.world)):
+    worlds = arguments.world or (ENOUGH if arguments.until_reached else ())
+    for line in table(measured(arguments.seeds, arguments.shop_seeds, worlds, arguments.until_reached)):
         print(line)
     return 0
 

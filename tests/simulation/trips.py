@@ -170,7 +170,7 @@ def asked_again(instance: Instance, chance: Random) -> Wish | None:
     if instance.state.status is not Status.STUCK or chance.random() < 0.3:
         return None
     charge = instance.state.steps[stuck_trip.index["charge"]].phase
-    wished_away = charge is Phase.STUCK and not instance.state.backward and chance.random() < 0.3
+    wished_away = charge is Phase.STUCK and not instance.state.backward and chance.random() < 0.6
     return Wish(Action.SKIP if wished_away else Action.RETRY)
 
 
