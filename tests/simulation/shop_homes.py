@@ -12,6 +12,7 @@ from amends.faults import Faults
 from amends.hops import Handled, Moved
 from amends.messages import Envelope, Operation
 from amends.participant import Handler, Participant
+from amends.ports import Storage
 from amends.service import Service
 from amends.signals import Field, Signals
 from amends.testing.chances import Chances
@@ -53,12 +54,16 @@ _SAGAS = [saga for sagas in app.sagas.values() for saga in sagas]
 
 
 class Shape(NamedTuple):
-    """Which rooms each process has. `queues`: messages go by queues in the process, `wire`: calls travel as JSON."""
+    """Which rooms each process has. `queues`: messages go by queues in the process, `wire`: calls travel as JSON.
+
+    `disk`: the databases are files of a simulated disk, by the adapter of production.
+    """
 
     name: str
     processes: Mapping[str, Sequence[str]]
     queues: bool = False
     wire: bool = False
+    disk: bool = False
 
     def processes_of(self) -> dict[str, list[str]]:
         """By room the processes that have it."""
@@ -70,6 +75,7 @@ class Shape(NamedTuple):
 
 
 EMBEDDED = Shape("embedded", {"shop": ROOMS}, queues=True)
+ON_DISK = Shape("embedded, on a disk", {"shop": ROOMS}, queues=True, disk=True)
 ON_NETWORK = Shape("one process on the network", {"shop": ROOMS})
 APART = Shape("a process a room", {room: (room,) for room in ROOMS}, wire=True)
 SHARED = Shape("orders twice", {**APART.processes, "orders-2": ("orders",)}, wire=True)
@@ -96,6 +102,8 @@ class Homes:
             for room in rooms:
                 home.services[room] = self._service(process, room, signals, queues)
             for service in home.services.values():
+                await service.storage.migrate()
+            for service in home.services.values():
                 await service.start()
             for service in home.services.values():
                 desk = await self._desk(home, service, undo, queues)
@@ -108,9 +116,10 @@ class Homes:
 
     async def _boot_gateway(self, process: Process) -> None:
         storage, runtime = storage_of(self._world, GATEWAY), process.runtime
+        await storage.migrate()
         gateway = Gateway(storage, runtime)
         gateway.start(GATEWAY)
-        process.leave = gateway.stop
+        process.leave = partial(_leave_gateway, gateway, storage)
         self._line.open(Home(process, gateway=gateway))
 
     def _service(self, process: Process, room: str, signals: Signals, queues: InProcess) -> Service:
@@ -150,6 +159,11 @@ async def _leave(home: Home, undo: AsyncExitStack) -> None:
     await undo.aclose()
     for service in reversed(home.services.values()):
         await service.stop()
+
+
+async def _leave_gateway(gateway: Gateway, storage: Storage) -> None:
+    await gateway.stop()
+    await storage.close()
 
 
 class _By(OrdersDesk):

@@ -3,6 +3,8 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
+import apsw
+
 from amends.errors import AmendsError
 from amends.messages import Operation, Outcome
 from amends.pages import BarrierKey
@@ -70,7 +72,7 @@ class Judge:
         """The shop's own invariants, in the middle of everything; not when a database can't be read."""
         try:
             await self._check()
-        except AmendsError:
+        except (AmendsError, apsw.Error):
             self._world.tell("world", "could not look")
 
     async def end(self) -> None:
@@ -95,6 +97,8 @@ class Judge:
     async def _check(self) -> None:
         async with AsyncExitStack() as stack:
             storages = {name: storage_of(self._world, name) for name in app.databases}
+            for storage in storages.values():
+                stack.push_async_callback(storage.close)
             readers = {name: await stack.enter_async_context(each.reading()) for name, each in storages.items()}
             for check in app.checks:
                 for finding in await check(readers):
@@ -135,6 +139,7 @@ class Judge:
         async with storage.reading() as reader:
             ids = [row[0] for row in self._rows("orders", "select id from sagas order by id")]
             sagas = await storage.sagas.load(reader, ids)
+        await storage.close()
         done = self._done()
         for id, instance in sorted(sagas.items()):
             if instance.state.status not in ENDED:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from amends.adapters.sqlite import schema
 from amends.schema import Migration
+from amends.testing.machines import Machine
 from amends.testing.worlds import World
 from shop.app import app
 from shop.desks import Desks, remote_desks
@@ -105,11 +106,13 @@ def sown() -> Sown:
         world.close()
 
 
-def begin(world: World, shape: Shape, databases: Mapping[str, Sequence[Migration]]) -> Line:
-    """The shop's databases and processes in a world; calls go there from now on."""
+def begin(
+    world: World, shape: Shape, databases: Mapping[str, Sequence[Migration]], machine: Machine | None = None
+) -> Line:
+    """The shop's databases and processes in a world, on the machine's disk if there is one; calls go there now."""
+    open_database = world.database if machine is None else machine.database
     for name in app.databases:
-        connection = world.database(name, databases[name]).connection
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # no statement is prepared anew for other values
+        open_database(name, databases[name])
     line = Line(world, shape.processes_of())
     client.line, client.wire = line, shape.wire
     Homes(world, line, shape, verifier()).open()

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from amends.testing.chances import HIGHEST, Fault
 from amends.testing.histories import Record
 from amends.testing.loop import NothingLeft, TooLong
+from amends.testing.machines import HIGHEST_ON_DISK, Machine
 from amends.testing.scenarios import Violation
 from amends.testing.worlds import World
 from tests.simulation.shop_clients import Book, Clients
@@ -79,7 +80,7 @@ def play(
         run.go()
         return run.outcomes()
     finally:
-        run.world.close()
+        run.close()
 
 
 class _Run:
@@ -93,10 +94,12 @@ class _Run:
     ) -> None:
         databases, chance = sown(), Random(f"{seed} shop")
         self.shape = chance.choice(_SHAPES) if shape is None else shape
-        self.world = World(seed, rates, only=only, shards=chance.choice((1, 3)), highest=HIGHEST_HERE)
+        highest = {**HIGHEST_HERE, **HIGHEST_ON_DISK} if self.shape.disk else HIGHEST_HERE
+        self.world = World(seed, rates, only=only, shards=chance.choice((1, 3)), highest=highest)
+        self.machine = Machine(self.world) if self.shape.disk else None
         self.world.hurry(chance.choice(_GRAINS))
         self.troubled_s = _TROUBLED_S * chance.random() ** 2
-        self.line = begin(self.world, self.shape, databases)
+        self.line = begin(self.world, self.shape, databases, self.machine)
         self.book = Book()
         self.load = load
         self.clients = Clients(self.line, load, self.book)
@@ -109,6 +112,11 @@ class _Run:
             self.judge.violated("it comes to rest", f"{type(error).__name__}: {error}; {unrest(self.world)}")
         for failure in self.world.failures():
             self.judge.violated("no task dies", failure)
+
+    def close(self) -> None:
+        self.world.close()
+        if self.machine is not None:
+            self.machine.close()
 
     def outcomes(self) -> Outcomes:
         world = self.world
@@ -132,6 +140,8 @@ class _Run:
             await asyncio.sleep(4.0 + self.troubled_s / 2)
             await self.judge.look()
             await asyncio.sleep(self.troubled_s / 2)
+            if self.machine is not None:
+                self.machine.heal()
             self.world.heal()
             self.world.hurry(_GRAIN_S)
             await clients

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Protocol
 
 import apsw
 
@@ -19,6 +20,7 @@ from amends.adapters.sqlite import schema
 from amends.adapters.sqlite.storage import SqlitePages
 from amends.connections import untold
 from amends.errors import CommitUnknown, TryTransactionAgain, Unavailable
+from amends.ports import Storage
 from amends.schema import Migration
 from amends.testing.chances import Chances
 from amends.testing.loop import PROCESS
@@ -29,6 +31,26 @@ _kept: dict[tuple[str, tuple[Migration, ...]], list[apsw.Connection]] = {}
 
 Told = Callable[[str, str], None]
 _SLOW_S = 1.0
+
+
+class Database(Protocol):
+    """Of a world, whatever it is kept on."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """To look at it from outside."""
+
+    def storage(self) -> Storage:
+        """A client's way to it."""
+
+    def lose(self, process: Process) -> None:
+        """A client is gone, or nothing is heard of it."""
+
+    def close(self) -> None:
+        """Back as it was made."""
 
 
 class SimulatedDatabase:
@@ -52,6 +74,9 @@ class SimulatedDatabase:
         self.connection.execute("begin")
         self._holder: Held | None = None
         self._waiting: deque[tuple[Held, asyncio.Future[None]]] = deque()
+
+    def storage(self) -> "SimulatedStorage":
+        return SimulatedStorage(self)
 
     async def enter(self) -> Held:
         """Waits for its turn. Raises `Unavailable`."""

@@ -19,15 +19,17 @@ import itertools
 import shutil
 import time
 import weakref
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
 from types import TracebackType
 from typing import Self
 
-from amends.adapters.sqlite.vfs import Vfs, failed_sync, failure, missing, no_room, outdate
-from amends.testing.images import Change, Cut, apply, survivors
+from amends.adapters.sqlite.vfs import Vfs, failure, missing
+from amends.testing.disk_files import GONE, Directory, DiskFile
+from amends.testing.images import Cut
 
 _MEMORY = Path("/dev/shm")
 _NUMBERS = itertools.count(1)
@@ -37,18 +39,25 @@ class Disk:
     """Files of one machine. `name` is the VFS to open them by; names without a folder lie in the root.
 
     `moments` counts what has happened to files: writes, truncations, removals, syncs. `crashes` counts the power cuts.
-    While `full`, no file grows. Each sync takes `slow_s` seconds, really slept.
+    While `full`, no file grows. Each sync takes `slow_s` seconds, really slept. While it `lies`, a sync saves nothing.
+    `fails` is asked whether a sync does, `cut` is called after each power cut, `ended` when a process is to end.
     """
 
     def __init__(self, random: Random) -> None:
         self.name = f"disk-{next(_NUMBERS)}"
         self.full = False
+        self.lies = False
         self.slow_s = 0.0
+        self.fails: Callable[[], bool] = lambda: False
+        self.cut: Callable[[], None] = lambda: None
+        self.ended: Callable[[], None] = lambda: None
         self.moments = 0
         self.crashes = 0
         self.directory = Directory({})
         self._random = random
         self._crash_at = 0
+        self._end_at = 0
+        self._ends: Counter[str] = Counter()
         self._failing = 0
         self._succeeding = 0
         self._made = 0
@@ -80,10 +89,37 @@ class Disk:
         images = {name: file.left(Cut(self._random)) for name, file in left.items()}
         self._bury()
         self.directory = Directory({name: self._make(name, image) for name, image in images.items()})
+        self.cut()
 
     def crash_at(self, moment: int) -> None:
-        """The power is cut within the write, truncation, removal or sync number `moment`, counted from now."""
-        self._crash_at = self.moments + moment
+        """The power is cut within the write, truncation, removal or sync number `moment`, counted from now.
+
+        With 0 it is not cut any more.
+        """
+        self._crash_at = self.moments + moment if moment else 0
+
+    def end(self, name: str) -> None:
+        """The process that has this database open has ended: its connections are dead, its locks are gone.
+
+        What it has written stays, and what was not synced of it is still lost by a power cut.
+        """
+        self._ends[name] += 1
+        for file in [each for each in self.directory.files.values() if _database(each.name) == name]:
+            self.directory.replace(file, file.renew(self._path()))
+            file.bury()
+
+    def end_at(self, moment: int) -> None:
+        """`ended` is called before such a moment, counted from now; it does not come to it. With 0 no more."""
+        self._end_at = self.moments + moment if moment else 0
+
+    def place(self, name: str, image: bytes) -> None:
+        """A file that is there, and durable."""
+        self.directory.change(name, self._make(name, bytearray(image)))
+        self.directory.sync()
+
+    def here(self, name: str) -> Path:
+        """By this path a database is opened as long as neither power is cut nor its process ends, and never later."""
+        return Path(f"/{self._life(name)}/{name}")
 
     def fail_syncs(self, times: int = 1, after: int = 0) -> None:
         """So many syncs fail, after the next `after` ones. As on Linux, what they were to save is clean afterwards.
@@ -94,13 +130,13 @@ class Disk:
         self._succeeding = after
 
     def full_name(self, name: str) -> str:
-        """With the number of crashes before it: a connection of before can't reach files of after."""
-        return f"/{self.crashes}/{name.lstrip('/')}"
+        """With the number of its life before it: a connection of before can't reach files of after."""
+        return name if name.startswith("/") else str(self.here(name))
 
-    def find(self, name: str) -> "DiskFile | None":
+    def find(self, name: str) -> DiskFile | None:
         return self.directory.files.get(self._own_name(name))
 
-    def create(self, name: str) -> "DiskFile":
+    def create(self, name: str) -> DiskFile:
         file = self._make(self._own_name(name), bytearray())
         self.directory.change(file.name, file)
         return file
@@ -109,11 +145,19 @@ class Disk:
         file = self.find(name)
         if file is None:
             raise missing(f"no file {name}")
+        self.come_to()
         self.directory.change(file.name, None)
         self.happen()
         Path(file.path).unlink()
         if directory:
             self.directory.sync()
+
+    def come_to(self) -> None:
+        """Before a change. Whoever is about to make it may end here."""
+        if self.moments + 1 == self._end_at:
+            self._end_at = 0
+            self.ended()
+            raise failure("the process has ended")
 
     def happen(self) -> None:
         """Counts, and cuts the power when it is time."""
@@ -127,6 +171,8 @@ class Disk:
         if self.slow_s:
             time.sleep(self.slow_s)
         self.happen()
+        if self.fails():
+            return Cut(self._random)
         if self._succeeding or not self._failing:
             self._succeeding = max(0, self._succeeding - 1)
             return None
@@ -137,14 +183,21 @@ class Disk:
         return self._random.random() < 0.5
 
     def _own_name(self, name: str) -> str:
-        crashes, _, own = name[1:].partition("/")
-        if crashes != str(self.crashes):
-            raise failure(f"{name}: the power was cut since")
+        life, _, own = name[1:].partition("/")
+        if life != str(self._life(own)):
+            raise failure(f"{name}: {GONE}")
         return own
 
-    def _make(self, name: str, image: bytearray) -> "DiskFile":
+    def _life(self, name: str) -> int:
+        """Counts power cuts, and the ends of the process that had it open."""
+        return self.crashes + self._ends[_database(name)]
+
+    def _make(self, name: str, image: bytearray) -> DiskFile:
+        return DiskFile(self, name, self._path(), image)
+
+    def _path(self) -> str:
         self._made += 1
-        return DiskFile(self, name, f"{self._folder}/{self._made}.file", image)
+        return f"{self._folder}/{self._made}.file"
 
     def _bury(self) -> None:
         self.crashes += 1
@@ -152,97 +205,6 @@ class Disk:
             file.bury()
 
 
-class Directory:
-    """Names of files, and their changes since the last sync."""
-
-    def __init__(self, files: "dict[str, DiskFile]") -> None:
-        self.files = files
-        self._durable = dict(files)
-        self._changes: list[tuple[str, DiskFile | None]] = []
-
-    def change(self, name: str, file: "DiskFile | None") -> None:
-        self._changes.append((name, file))
-        if file is None:
-            del self.files[name]
-        else:
-            self.files[name] = file
-
-    def sync(self) -> None:
-        if self._changes:
-            self._durable = dict(self.files)
-            self._changes.clear()
-
-    def left(self, cut: Cut) -> "dict[str, DiskFile]":
-        """What a power cut leaves: each name as it was at some moment since the last sync."""
-        versions: dict[str, list[DiskFile | None]] = {name: [file] for name, file in self._durable.items()}
-        for name, file in self._changes:
-            versions.setdefault(name, [None]).append(file)
-        chosen = {name: files[cut.kept(len(files) - 1)] for name, files in versions.items()}
-        return {name: file for name, file in chosen.items() if file is not None}
-
-
-class DiskFile:
-    """One file, in one life of the machine. `path` is where SQLite reads it, `image` what is durable of it."""
-
-    def __init__(self, disk: Disk, name: str, path: str, image: bytearray) -> None:
-        self.name = name
-        self.path = path
-        self.image = image
-        self._disk = disk
-        self._life = disk.crashes
-        self._changes: list[Change] = []
-        self._size = 0
-        self._show()
-
-    def reach(self) -> None:
-        if self._life != self._disk.crashes:
-            raise failure("the power was cut since")
-
-    def write(self, offset: int, data: bytes) -> None:
-        self.reach()
-        end = offset + len(data)
-        if end > self._size:
-            if self._disk.full:
-                raise no_room("the disk is full")
-            self._size = end
-        self._changes.append(Change(offset, data))
-        self._disk.happen()
-
-    def truncate(self, size: int) -> None:
-        self.reach()
-        self._size = size
-        self._changes.append(Change(size, None))
-        self._disk.happen()
-
-    def sync(self, directory: bool) -> None:
-        self.reach()
-        loss = self._disk.begin_sync()
-        if loss is not None:
-            self._lose(loss)
-            raise failed_sync("the sync failed")
-        for change in self._changes:
-            apply(self.image, change)
-        self._changes.clear()
-        if directory:
-            self._disk.directory.sync()
-
-    def left(self, cut: Cut) -> bytearray:
-        return survivors(self.image, self._changes, cut)
-
-    def bury(self) -> None:
-        """Nobody finds it any more; who has read it has to read it anew."""
-        Path(self.path).unlink()
-        index = Path(f"{self.path}-shm")
-        with suppress(FileNotFoundError):
-            outdate(index)
-            index.unlink()
-
-    def _lose(self, cut: Cut) -> None:
-        self.image = survivors(self.image, self._changes, cut)
-        self._changes.clear()
-        if self._disk.forgets():
-            self._show()
-
-    def _show(self) -> None:
-        Path(self.path).write_bytes(self.image)
-        self._size = len(self.image)
+def _database(name: str) -> str:
+    """To which database a file belongs."""
+    return name.removesuffix("-wal").removesuffix("-journal")

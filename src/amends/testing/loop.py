@@ -117,6 +117,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     ) -> "asyncio.Task[Any]":
         return asyncio.Task(coro, loop=self, name=name, context=context)
 
+    def run_in_executor(self, _: object, func: Callable[[*Arguments], T], *args: *Arguments) -> "asyncio.Future[T]":
+        """What a thread would do beside the loop is one turn of it."""
+        future: asyncio.Future[T] = asyncio.Future(loop=self)
+        self.call_soon(_work, future, func, args)
+        return future
+
     def resume(self, calls: list[Call]) -> None:
         """Calls that a frozen process has kept get their turn."""
         self._ready.extend(calls)
@@ -186,6 +192,17 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._now = max(self._now, self._timers[0][0])
         while self._timers and self._timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(self._timers)[2])
+
+
+def _work(future: "asyncio.Future[Any]", work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        result = work(*args)
+    except Exception as error:
+        if not future.done():
+            future.set_exception(error)
+    else:
+        if not future.done():
+            future.set_result(result)
 
 
 def simulated_loop(random: Random, shuffled: float = 1.0) -> SimulatedLoop:

@@ -39,6 +39,7 @@ class Process:
         self._kept: list[Call] = []
         self._left: int | None = None
         self._fall: Callable[[], None] = _nothing
+        self._cut_off: frozenset[asyncio.Task[Any]] = frozenset()
         self._context = copy_context()
         self._context.run(PROCESS.set, self)
 
@@ -76,7 +77,13 @@ class Process:
 
     def end(self) -> None:
         """It does nothing any more, not even clean up."""
-        self.life = Life.DEAD
+        if self.life is not Life.DEAD:
+            self.life = Life.DEAD
+            self._cut_off = frozenset(task for task in self.tasks if not task.done())
+
+    def ended(self) -> list["asyncio.Task[Any]"]:
+        """What came to an end of itself, before the process did."""
+        return [task for task in self.tasks if task.done() and task not in self._cut_off]
 
     def bury(self) -> None:
         """When the world is over: everything that hangs is let go of."""

@@ -17,9 +17,10 @@ from random import Random
 from typing import Any, TypeVar
 
 from amends.messages import Envelope
+from amends.ports import Storage
 from amends.schema import Migration
 from amends.testing.chances import HIGHEST, Chances, Fault, drawn
-from amends.testing.databases import SimulatedDatabase, SimulatedStorage
+from amends.testing.databases import Database, SimulatedDatabase
 from amends.testing.histories import Record
 from amends.testing.loop import EPOCH, PROCESS, simulated_loop
 from amends.testing.network import SESSION_S, Network
@@ -62,7 +63,7 @@ class World:
         self.loop = simulated_loop(Random(f"{seed} order"), shape.choice([0.0, 0.1, 1.0]))
         self.record = Record()
         self.network = Network(self.loop, self.chances, self._told_of_message, self.pass_point, shards)
-        self.databases: dict[str, SimulatedDatabase] = {}
+        self.databases: dict[str, Database] = {}
         self.processes: dict[str, Process] = {}
         self.crashes: Collection[Point] = ()
         self.points: list[Point] = []
@@ -124,12 +125,12 @@ class World:
                 self.crash(process.name)
                 raise Crash
 
-    def crash(self, name: str) -> None:
-        """It ends where it stands, and comes back some time later."""
+    def crash(self, name: str, kind: str = "crash") -> None:
+        """It ends where it stands, by a fault of that kind, and comes back some time later."""
         process = self.processes[name]
         if process.life is not Life.DEAD:
             self.tell(name, "crashed")
-            self._end(process, "crash")
+            self._end(process, kind)
 
     def stop(self, name: str) -> None:
         """It finishes what it is at, as at a deployment, and ends; it comes back some time later."""
@@ -155,8 +156,8 @@ class World:
         dead = [
             f"{task.get_name()} of {process.name}: {task.exception()!r}"
             for process in self._lives
-            for task in process.tasks
-            if task.done() and not task.cancelled() and not isinstance(task.exception(), Crash | None)
+            for task in process.ended()
+            if not task.cancelled() and not isinstance(task.exception(), Crash | None)
         ]
         return [*self.loop.failures, *dead]
 
@@ -262,9 +263,9 @@ class World:
         self.record.add(self.now, name, what, "", "")
 
 
-def storage_of(world: World, name: str) -> SimulatedStorage:
+def storage_of(world: World, name: str) -> Storage:
     """A client of one of the world's databases."""
-    return SimulatedStorage(world.databases[name])
+    return world.databases[name].storage()
 
 
 async def _ended(tasks: Sequence["asyncio.Task[Any]"]) -> None:

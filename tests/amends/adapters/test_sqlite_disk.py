@@ -9,8 +9,9 @@ from random import Random
 import apsw
 import pytest
 
-from amends.adapters.sqlite import SqliteStorage, checkpoint
-from amends.testing.disk import Disk, DiskFile
+from amends.adapters.sqlite import SqliteStorage
+from amends.testing.disk import Disk
+from amends.testing.disk_files import DiskFile
 from tests.amends.hazards.storage import THINGS, names, put
 
 BIG = "x" * 90_000
@@ -30,18 +31,15 @@ async def storage(disk: Disk) -> AsyncIterator[SqliteStorage]:
     await storage.close()
 
 
-def checkpoint_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def checkpoint_at_once(storage: SqliteStorage) -> None:
     """Every commit moves the log by itself."""
-    monkeypatch.setattr(checkpoint, "PAGES", 0)
-    monkeypatch.setattr(checkpoint, "MOST_PAGES", 0)
+    storage.checkpoints.pages = storage.checkpoints.most_pages = 0
 
 
 @pytest.mark.parametrize("after", [2, 3], ids=["log", "database"])
-async def test_failed_sync_of_a_checkpoint_keeps_nobody_waiting(
-    disk: Disk, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
+async def test_failed_sync_of_a_checkpoint_keeps_nobody_waiting(disk: Disk, storage: SqliteStorage, after: int) -> None:
     """A commit that begins the log anew syncs twice before the checkpoint syncs the log, and then the database."""
-    checkpoint_at_once(monkeypatch)
+    checkpoint_at_once(storage)
     told: list[str] = []
     await put(storage, "a", told=told)
     before = storage.writer()
@@ -52,11 +50,9 @@ async def test_failed_sync_of_a_checkpoint_keeps_nobody_waiting(
     assert told == await names(storage) == ["a", "b", "c"]
 
 
-async def test_checkpoint_without_room_keeps_nobody_waiting(
-    disk: Disk, storage: SqliteStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_checkpoint_without_room_keeps_nobody_waiting(disk: Disk, storage: SqliteStorage) -> None:
     """The log has room for the commit, the database has none for what is in it."""
-    checkpoint_at_once(monkeypatch)
+    checkpoint_at_once(storage)
     told: list[str] = []
     await put(storage, "a", BIG, told)
     disk.full = True
@@ -80,12 +76,12 @@ async def test_log_that_has_grown_too_long_during_a_checkpoint_keeps_nobody_wait
         sync(file, directory)
 
     monkeypatch.setattr(DiskFile, "sync", slow)
-    monkeypatch.setattr(checkpoint, "PAGES", 0)
+    storage.checkpoints.pages = 0
     told: list[str] = []
     try:
         await put(storage, "a", told=told)
         assert await asyncio.to_thread(begun.wait, 10)
-        monkeypatch.setattr(checkpoint, "MOST_PAGES", 0)
+        storage.checkpoints.most_pages = 0
         await asyncio.wait_for(put(storage, "b", told=told), 5)
     finally:
         go_on.set()

@@ -104,7 +104,7 @@ async def test_long_log_is_moved_beside_the_loop(tmp_path: Path, monkeypatch: py
     await storage.migrate()
     for number in range(50):
         await keep(storage, f"n{number}", [])
-    checkpoints: Checkpoints = storage._checkpoints
+    checkpoints: Checkpoints = storage.checkpoints
     await checkpoints.settle()
     moved = storage.writer().wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
     assert moved[0] < 100, "the log began anew at least once"

@@ -19,12 +19,14 @@ _THREAD = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
 
 
 class Checkpoints:
-    """Watches one writer's log."""
+    """Watches one writer's log: moved once it has `pages`, by the writer itself once it has more than `most_pages`."""
 
     def __init__(self, path: Path, vfs: str | None = None) -> None:
         self._path = path
         self._vfs = vfs
-        self._pages = 0
+        self.pages = PAGES
+        self.most_pages = MOST_PAGES
+        self._grown_to = 0
         self._running: asyncio.Future[None] | None = None
 
     def watch(self, writer: apsw.Connection) -> None:
@@ -33,14 +35,15 @@ class Checkpoints:
 
     def after_commit(self, writer: apsw.Connection) -> None:
         """Begins a checkpoint when the log is long enough and none is under way."""
-        if self._pages < PAGES:
+        if self._grown_to < self.pages:
             return
-        if self._pages > MOST_PAGES:
+        if self._grown_to > self.most_pages:
             writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self._pages = 0
+            self._grown_to = 0
         elif self._running is None or self._running.done():
-            self._pages = 0
+            self._grown_to = 0
             self._running = asyncio.get_running_loop().run_in_executor(_THREAD, _checkpoint, self._path, self._vfs)
+            self._running.add_done_callback(_heed)
 
     async def settle(self) -> None:
         """Waits for the one under way."""
@@ -48,8 +51,14 @@ class Checkpoints:
             await asyncio.wait([self._running])
 
     def _grown(self, _: apsw.Connection, __: str, pages: int) -> int:
-        self._pages = pages
+        self._grown_to = pages
         return apsw.SQLITE_OK
+
+
+def _heed(checkpoint: "asyncio.Future[None]") -> None:
+    """One that fails takes nothing back: the log holds what was committed; the next one tries again."""
+    if not checkpoint.cancelled():
+        checkpoint.exception()
 
 
 def _checkpoint(path: Path, vfs: str | None) -> None:

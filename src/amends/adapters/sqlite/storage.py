@@ -47,7 +47,7 @@ class SqliteStorage(SqlitePages):
         self._vfs = vfs
         self._connection: apsw.Connection | None = None
         self._readers: list[apsw.Connection] = []
-        self._checkpoints = Checkpoints(path, vfs)
+        self.checkpoints = Checkpoints(path, vfs)
         self._group = Group(self.writer, self._committed, self.distrust)
 
     async def migrate(self) -> list[str]:
@@ -71,16 +71,21 @@ class SqliteStorage(SqlitePages):
 
     async def close(self) -> None:
         await self._group.settle()
-        await self._checkpoints.settle()
+        await self.checkpoints.settle()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Closes its connections at once, whatever is under way."""
         for connection in [*self._readers, self._connection]:
             if connection is not None:
-                connection.close()
+                with suppress(apsw.IOError, apsw.FullError):  # its last checkpoint: the log holds what was committed
+                    connection.close()
         self._readers, self._connection = [], None
 
     def writer(self) -> apsw.Connection:
         if self._connection is None:
             self._connection = connect(self.path, vfs=self._vfs)
-            self._checkpoints.watch(self._connection)
+            self.checkpoints.watch(self._connection)
         return self._connection
 
     def distrust(self) -> None:
@@ -93,7 +98,7 @@ class SqliteStorage(SqlitePages):
     def _committed(self) -> None:
         """A checkpoint that fails takes nothing back: the log holds what was committed; the next one tries again."""
         try:
-            self._checkpoints.after_commit(self.writer())
+            self.checkpoints.after_commit(self.writer())
         except apsw.BusyError:  # the one beside the event loop is at it
             pass
         except (apsw.IOError, apsw.FullError):
