@@ -1,9 +1,11 @@
 """The library's own storage and services on the simulated disk: power cuts, failing syncs, no room."""
 
 import asyncio
+import gc
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import apsw
 import pytest
@@ -71,7 +73,7 @@ async def test_checkpoint_beside_the_event_loop_is_on_the_same_disk(monkeypatch:
         await names(storage)
         for number in range(10):
             await put(storage, f"{number}", "x" * 9000, told)
-            await storage._checkpoints.settle()  # on this disk nobody waits long for a lock of another thread
+            await storage.checkpoints.settle()  # on this disk nobody waits long for a lock of another thread
         assert len(disk.directory.files["shelf.db"].image) > 9000
         assert list(disk.directory.files) == ["shelf.db", "shelf.db-wal"]
         disk.crash()
@@ -79,6 +81,51 @@ async def test_checkpoint_beside_the_event_loop_is_on_the_same_disk(monkeypatch:
         again = await shelf(disk)
         assert await names(again) == told
         await again.close()
+
+
+async def test_what_a_failed_sync_has_left_is_durable_before_anything_is_committed_behind_it() -> None:
+    """The next process finds it in the log, and takes it for committed."""
+    for seed in range(30):
+        with Disk(Random(seed)) as disk:
+            told = list[str]()
+            storage = await shelf(disk)
+            await put(storage, "a", "x" * 300_000, told)
+            assert await names(storage) == told  # by a reader that stays
+            disk.fail_syncs()
+            await put_all(storage, ["b"], told)
+            disk.end("shelf.db")
+            await storage.close()
+            again = await shelf(disk)
+            await put_all(again, ["c"], told)
+            disk.crash()
+            await again.close()
+            last = await shelf(disk)
+            assert set(told) <= set(await names(last)), f"seed {seed}: told, and lost"
+            await last.close()
+
+
+async def test_checkpoint_that_fails_beside_the_event_loop_is_made_by_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And nobody hears of it: the log holds what was committed."""
+    monkeypatch.setattr(checkpoint, "PAGES", 5)
+    heard = list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    with Disk(Random(1)) as disk:
+        storage, told = await shelf(disk), list[str]()
+        for number in range(4):
+            disk.fail_syncs(1 if number == 0 else 0, after=1)
+            await put(storage, f"{number}", "x" * 9000, told)
+            await storage.checkpoints.settle()
+        assert len(disk.directory.files["shelf.db"].image) > 9000
+        disk.crash()
+        await storage.close()
+        again = await shelf(disk)
+        assert await names(again) == told
+        await again.close()
+    del storage
+    gc.collect()
+    assert not heard
 
 
 @pytest.mark.parametrize("pages", [0, 16_000])

@@ -7,6 +7,7 @@ from typing import cast
 import apsw
 import msgspec
 
+from amends.adapters.sqlite.log import save_log
 from amends.connections import Params, Row, Told
 from amends.messages import Event
 
@@ -27,8 +28,13 @@ def connect(path: Path, *, busy_ms: int = 2000, readonly: bool = False, vfs: str
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
     connection.set_busy_timeout(busy_ms)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    for pragma in _PRAGMAS[2:] if readonly else _PRAGMAS:
-        connection.execute(pragma).fetchall()
+    try:
+        save_log(connection, vfs)
+        for pragma in _PRAGMAS[2:] if readonly else _PRAGMAS:
+            connection.execute(pragma).fetchall()
+    except apsw.Error:
+        connection.close(True)
+        raise
     return connection
 
 

@@ -70,8 +70,8 @@ class Group:
 
     def drop(self) -> None:
         """Undoes a hop's part. When the database has undone the others' as well, they fail, too."""
-        writer = self._writer()
         try:
+            writer = self._writer()
             if writer.in_transaction:
                 writer.execute("rollback to hop")
                 writer.execute("release hop")
