@@ -1,6 +1,6 @@
 """The page `sagas`: one row an instance.
 
-Pages are filled to a part, so that the writes of a saga's life, which seldom touch an indexed column, find room beside
+Pages are filled to a part, so that the writes of a saga's life, which seldom change an indexed column, find room beside
 the row and leave the indexes alone.
 """
 
@@ -40,10 +40,6 @@ CREATE = (
 insert_saga = f"""
 insert into sagas ({COLUMNS})
 values (:id, :name, :version, :input, :state, :history, :revision, :wake_at, :traceparent, :started_at, :shard, :status)
-"""
-update_state = """
-update sagas set state = :state, history = :history, revision = :revision
-where id = :id and revision = :before
 """
 update_saga = """
 update sagas set state = :state, history = :history, revision = :revision, status = :status, wake_at = :wake_at
@@ -96,15 +92,12 @@ class PostgresSagas:
         return {SagaId(row[0]): instance_of(row) for row in await look_up(tx, load_sagas, ids)}
 
     async def save(self, tx: Tx, changes: Sequence[Change]) -> None:
-        plain: list[Sequence[Value]] = []
-        indexed: list[Sequence[Value]] = []
+        """One statement for all: it locks them in the order in which they are given."""
+        rows: list[Sequence[Value]] = []
         for before, after in changes:
             state, history, status = *packed(after.state), after.state.status
-            if after.wake_at == before.wake_at and status is before.state.status:
-                plain.append((state, history, after.revision, after.id, before.revision))
-            else:
-                indexed.append((state, history, after.revision, status, after.wake_at, after.id, before.revision))
-        changed = await tx.run_many(update_state, plain) + await tx.run_many(update_saga, indexed)
+            rows.append((state, history, after.revision, status, after.wake_at, after.id, before.revision))
+        changed = await tx.run_many(update_saga, rows)
         if changed != len(changes):
             raise Conflict(f"{len(changes) - changed} sagas were moved by somebody else: {changes[0].after.id} …")
 

@@ -49,6 +49,7 @@
         tests/amends/adapters/xa/test_crashes.py::test_process_may_be_killed_at_every_step
     PostgreSQL: lock order
         tests/amends/adapters/test_postgres_transactions.py::test_locks_in_the_order_of_keys_never_deadlock
+        tests/amends/adapters/test_postgres_lock_order.py::test_scenario_notices_that_its_rule_is_gone
     PostgreSQL: killed, restarted, cut off, slow
         tests/amends/adapters/test_postgres_outages.py::test_every_connection_is_replaced_after_a_restart
         tests/distributed/test_chaos.py::test_shop_loses_nothing_and_does_nothing_twice
