@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,11 @@ def server(home: Path) -> Iterator[Postgres]:
 
 
 def server_cpu_s(running: Postgres) -> float:
-    """Of every process of the server that is there."""
+    """Of every process of the server that is there. One that has just ended counts for nothing."""
     root = running.process.pid
     children = Path(f"/proc/{root}/task/{root}/children")
     family = [int(pid) for pid in children.read_text().split()] if children.exists() else []
-    return sum(cpu_s(pid) for pid in family)
+    return sum(used for used in map(cpu_s, family) if not math.isnan(used))
 
 
 @contextlib.contextmanager

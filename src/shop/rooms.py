@@ -46,14 +46,16 @@ class OpenOrders(NamedTuple):
 def open_orders(
     service: Service,
     undo: AsyncExitStack,
-    after: Callable[[], Awaitable[None]] | None = None,
+    after: Callable[[int], Awaitable[None]] | None = None,
     rest: Rest = AT_ONCE,
+    *,
+    overlapping: bool = False,
 ) -> OpenOrders:
-    """The intake of orders, which waits for `after` before each batch, and rests after it.
+    """The intake of orders, which waits for `after` before each batch, and rests after it; `overlapping`: see `Intake`.
 
     Second sagas of cancelled ones; ends to tell.
     """
-    intake = OrderIntake(service, after, rest)
+    intake = OrderIntake(service, after, rest, overlapping=overlapping)
     intake.start("order intake")
     undo.push_async_callback(intake.stop)
     chores = [Cancelling(service).begin_wanted, Telling(service).tell_ended]

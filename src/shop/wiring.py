@@ -134,7 +134,8 @@ class Shop:
         threads = Threads(2)
         undo.callback(threads.close)
         users = await open_users(services["users"], threads)
-        orders = open_orders(services["orders"], undo, self._transport.drained)
+        beside = bool(self._settings.postgres)  # the server works on one batch while this process works on another
+        orders = open_orders(services["orders"], undo, self._transport.drained, overlapping=beside)
         for room in HOLDING:
             open_expiry(services[room], undo)
         desks = Desks(

@@ -1,11 +1,12 @@
 """Callers that come together share a batch, and each gets its own result."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
 from amends.errors import AmendsError, Fenced, Unavailable
-from amends.intake import Intake
+from amends.intake import MOST_PATIENCE_S, OVERLAP, Intake
 from amends.ports import Task
 from amends.rest import AT_ONCE, Rest
 from amends.testing.runtime import VirtualRuntime
@@ -120,3 +121,65 @@ async def test_callers_are_told_of_what_is_nobodys_fault_and_later_ones_are_serv
     await counter.runtime.settle()
     assert counter.results[200] == 400
     await counter.intake.stop()
+
+
+class UnderWay:
+    """Messages that have been sent: `but_for` waits until no more than so many are left."""
+
+    def __init__(self, *, overlapping: bool = False) -> None:
+        self.counter = Counter()
+        self.asked: list[int] = []
+        self.left = 0
+        self.fewer = asyncio.Event()
+        self.counter.intake = Intake(
+            self.counter.handle, self.counter.runtime, self.but_for, most=10, overlapping=overlapping
+        )
+
+    async def but_for(self, left: int) -> None:
+        self.asked.append(left)
+        while self.left > left:
+            self.fewer.clear()
+            await self.fewer.wait()
+
+    def are(self, left: int) -> None:
+        self.left = left
+        self.fewer.set()
+
+
+async def test_batch_waits_for_the_end_of_what_is_under_way_but_not_for_long() -> None:
+    line = UnderWay()
+    runtime, line.left = line.counter.runtime, 1
+    line.counter.intake.start("counter")
+    line.counter.bring(1, 2, 3)
+    await runtime.settle()
+    assert line.counter.batches == []
+    line.are(0)
+    await runtime.settle()
+    assert line.counter.batches == [[1, 2, 3]]
+    line.are(1)
+    line.counter.bring(4, 5)
+    await runtime.advance(MOST_PATIENCE_S / 2)
+    assert line.counter.batches == [[1, 2, 3]]
+    await runtime.advance(MOST_PATIENCE_S)
+    assert line.counter.batches == [[1, 2, 3], [4, 5]]
+    assert set(line.asked) == {0}
+    line.are(0)
+    await line.counter.intake.stop()
+
+
+async def test_overlapping_batch_begins_while_some_of_the_last_one_is_left() -> None:
+    line = UnderWay(overlapping=True)
+    runtime = line.counter.runtime
+    line.counter.intake.start("counter")
+    line.counter.bring(1, 2, 3)
+    await runtime.settle()
+    line.are(3 * OVERLAP + 1)
+    line.counter.bring(4, 5)
+    await runtime.settle()
+    assert line.counter.batches == [[1, 2, 3]]
+    line.are(3 * OVERLAP)
+    await runtime.settle()
+    assert line.counter.batches == [[1, 2, 3], [4, 5]]
+    assert line.asked == [0, 3 * OVERLAP]
+    line.are(0)
+    await line.counter.intake.stop()

@@ -21,16 +21,17 @@ class InProcess:
     def __init__(self) -> None:
         self._queues: dict[str, dict[str, Queue]] = {}
         self._moving = 0
-        self._drained = asyncio.Event()
-        self._drained.set()
+        self._fewer = asyncio.Event()
 
-    async def drained(self) -> None:
-        """Waits until every message that was sent has been acknowledged.
+    async def drained(self, left: int = 0) -> None:
+        """Waits until all messages that were sent have been acknowledged but for so many.
 
         Who brings new work in waits for this: what is under way comes to its end first, and new work gathers into one
         batch meanwhile. Otherwise many small batches, each at another stage, wait for each other.
         """
-        await self._drained.wait()
+        while self._moving > left:
+            self._fewer.clear()
+            await self._fewer.wait()
 
     def send(self, envelopes: Sequence[Envelope], taken: Taken) -> None:
         by_address: dict[str, list[Envelope]] = {}
@@ -66,10 +67,8 @@ class InProcess:
 
     def _move(self, count: int) -> None:
         self._moving += count
-        if self._moving:
-            self._drained.clear()
-        else:
-            self._drained.set()
+        if count < 0:
+            self._fewer.set()
 
 
 def _after(count: int, taken: Taken) -> Taken:

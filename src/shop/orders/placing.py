@@ -68,17 +68,24 @@ Result = Placed | Wrong | KeyReused | KeyInUse | Overloaded
 class OrderIntake:
     """Takes orders; what arrives together is committed together.
 
-    `after` is waited for before each batch, `rest` follows it.
+    `after` is waited for before each batch, `rest` follows it; batches may be `overlapping`: see `Intake`.
     """
 
     def __init__(
-        self, service: Service, after: Callable[[], Awaitable[None]] | None = None, rest: Rest = AT_ONCE
+        self,
+        service: Service,
+        after: Callable[[int], Awaitable[None]] | None = None,
+        rest: Rest = AT_ONCE,
+        *,
+        overlapping: bool = False,
     ) -> None:
         assert service.coordinator is not None
         self._coordinator: Coordinator = service.coordinator
         self._storage = service.storage
         self._runtime = service.runtime
-        self._intake: Intake[Placing, Result] = Intake(self._place, service.runtime, after, rest=rest)
+        self._intake: Intake[Placing, Result] = Intake(
+            self._place, service.runtime, after, rest=rest, overlapping=overlapping
+        )
         self._looks: Intake[str, tuple[Order, Instance]] = Intake(self._look, service.runtime)
         self.submit = self._intake.submit
         self.new_id = service.coordinator.new_id
