@@ -16,6 +16,7 @@ from amends.adapters.postgres import PostgresStorage, connection, pool, transact
 from amends.schema import Migration
 from amends.testing.runtime import VirtualRuntime
 from tests.amends import trips
+from tests.amends.hazards import ablations as without
 from tests.amends.hazards import sagas, trouble
 from tests.servers import PostgresServer, wait_for
 
@@ -118,3 +119,10 @@ async def empty(dsn: str) -> None:
 @pytest.mark.parametrize("scenario", sagas.SCENARIOS + trouble.SCENARIOS, ids=lambda scenario: scenario.__name__)
 async def test_hazard_is_met_with_every_message_twice(scenario: Scenario, tmp_path: Path) -> None:
     await scenario(tmp_path, True)
+
+
+@pytest.mark.usefixtures("on_postgres")
+async def test_zombie_is_noticed_that_nobody_fences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without.coordinator_ignores_epochs(monkeypatch)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        await sagas.zombie_writes(tmp_path, False)

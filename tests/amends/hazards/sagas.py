@@ -157,11 +157,13 @@ async def zombie_writes(folder: Path, twice: bool) -> None:
         assert zombie is not None
         successor = await Agency(folder).open()
         begin = [Begin(SagaId("t1"), Trip("t1"))]
-        with pytest.raises(Fenced):
-            async with storage.transaction(agency.runtime.now()) as tx:
-                await zombie.start(tx, agency.saga, begin)
-        assert await successor.every_saga() == [], "a replaced coordinator wrote"
-        await successor.close()
+        try:
+            with pytest.raises(Fenced):
+                async with storage.transaction(agency.runtime.now()) as tx:
+                    await zombie.start(tx, agency.saga, begin)
+            assert await successor.every_saga() == [], "a replaced coordinator wrote"
+        finally:
+            await successor.close()
 
 
 async def zombie_commands(folder: Path, twice: bool) -> None:

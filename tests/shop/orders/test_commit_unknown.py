@@ -1,6 +1,6 @@
 """An order is placed once, also when the database goes away while it is committed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from amends.pages import KeyScope
 from amends.service import Service
 from amends.signals import Signals
 from shop.orders import tables
-from shop.orders.placing import OrderIntake, Placed, Placing
+from shop.orders.placing import OrderIntake, Placed, Placing, Result
 from shop.orders.sagas import cancel_order, place_order
 from shop.orders.tables import Product
 
@@ -102,16 +102,42 @@ async def orders(tmp_path: Path) -> AsyncIterator[Orders]:
     await orders.service.stop()
 
 
-@pytest.mark.parametrize("rollback", [False, True], ids=["it took place", "it did not"])
-@pytest.mark.parametrize("key", ["", "k1"], ids=["without key", "with key"])
-async def test_order_whose_commit_is_unknown_is_placed_once(orders: Orders, key: str, rollback: bool) -> None:
+async def placed_once(orders: Orders, key: str, rollback: bool) -> None:
     orders.storage.rollback = rollback
     wanted = orders.placing(key, details="{}")
     orders.storage.lose, orders.storage.away = 1, 3
     placed = await orders.intake.submit(wanted)
     assert isinstance(placed, Placed)
-    assert (placed.order_id, placed.number) == (wanted.order_id, 1)
-    assert await orders.placed() == [wanted.order_id]
+    orders.storage.away = 0
+    found = await orders.placed()
+    assert len(found) == 1, f"{len(found)} orders for one that was answered"
+    assert (placed.order_id, placed.number, found) == (wanted.order_id, 1, [wanted.order_id])
+
+
+@pytest.mark.parametrize("rollback", [False, True], ids=["it took place", "it did not"])
+@pytest.mark.parametrize("key", ["", "k1"], ids=["without key", "with key"])
+async def test_order_whose_commit_is_unknown_is_placed_once(orders: Orders, key: str, rollback: bool) -> None:
+    await placed_once(orders, key, rollback)
+
+
+async def taken_for_failed(intake: OrderIntake, placings: Sequence[Placing], _: CommitUnknown) -> list[Result]:
+    """Placed once more, as if nothing had been."""
+    return await intake._place_once([each._replace(order_id=intake.new_id()) for each in placings])
+
+
+async def taken_for_done(_intake: OrderIntake, placings: Sequence[Placing], _: CommitUnknown) -> list[Result]:
+    return [Placed(each.order_id, b"", number=1) for each in placings]
+
+
+@pytest.mark.parametrize(
+    ("guess", "rollback", "says"), [(taken_for_failed, False, "2 orders"), (taken_for_done, True, "0 orders")]
+)
+async def test_guess_what_became_of_a_commit_is_noticed(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch, guess: object, rollback: bool, says: str
+) -> None:
+    monkeypatch.setattr(OrderIntake, "_find_out", guess)
+    with pytest.raises(AssertionError, match=says):
+        await placed_once(orders, "", rollback)
 
 
 async def test_caller_is_told_when_the_database_stays_away(orders: Orders) -> None:

@@ -10,8 +10,11 @@
         tests/amends/adapters/test_kafka_refused.py::test_refused_row_is_not_overtaken_by_its_key
         tests/amends/adapters/test_postgres_outbox.py::test_what_one_process_has_claimed_and_not_sent_is_not_overtaken
         tests/amends/adapters/test_kafka_sender.py::test_order_holds_when_the_broker_refuses_for_a_while
+        claimed_rows_are_not_overtaken: claims_of_others_are_not_waited_for
     outbox: published, and the mark was lost
         sent_twice_is_done_once: no_barrier
+    outbox: what one group has heard, another one has not
+        every_group_has_all_partitions: groups_are_one
     outbox: the process dies between commit and send
         tests/amends/adapters/test_postgres_outbox.py::test_messages_left_by_a_process_that_is_gone_are_sent_by_another
         tests/distributed/test_chaos.py::test_shop_loses_nothing_and_does_nothing_twice
@@ -21,8 +24,11 @@
         batch_of_a_killed_process_comes_again: offsets_before_the_database, offsets_commit_themselves
     Kafka: a revoked partition is drained
         partition_waits_for_its_batch: partitions_go_at_once
+    Kafka: a handler takes longer than a consumer may be silent
+        long_hop_keeps_its_partitions: hops_run_on_the_poll_loop
     Kafka: a late writer meets the epoch check
         tests/distributed/test_copies.py::test_frozen_coordinator_is_fenced_when_it_thaws
+        tests/amends/adapters/test_postgres_hazards.py::test_zombie_is_noticed_that_nobody_fences
         tests/distributed/test_bad_messages.py::test_command_of_a_coordinator_that_was_replaced_is_dropped
     Kafka: a retry breaks the order of a key
         tests/amends/test_worker.py::test_later_messages_of_a_failed_key_wait_and_keep_their_order
@@ -44,6 +50,7 @@
         tests/amends/adapters/test_postgres_unheard.py::test_without_a_look_at_the_table_it_would_be_overtaken
         tests/amends/adapters/test_postgres_unheard.py::test_commit_that_takes_longer_than_the_first_look_is_not_overtaken
         tests/shop/orders/test_commit_unknown.py::test_order_whose_commit_is_unknown_is_placed_once
+        tests/shop/orders/test_commit_unknown.py::test_guess_what_became_of_a_commit_is_noticed
     PostgreSQL: prepared transactions
         tests/amends/adapters/xa/test_ablations.py::test_scenario_notices_that_its_rule_is_gone
         tests/amends/adapters/xa/test_crashes.py::test_process_may_be_killed_at_every_step

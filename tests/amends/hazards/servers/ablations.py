@@ -1,11 +1,14 @@
 """Rules of outbox, Kafka and PostgreSQL, each taken out by a patch."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 
 import pytest
+from confluent_kafka import Consumer
 
 from amends.adapters.kafka import KafkaSettings, records
+from amends.adapters.kafka.reader import Reader
 from amends.adapters.kafka.settings import Property
 from amends.adapters.kafka.subscription import KafkaSubscription
 from amends.adapters.postgres import outbox
@@ -113,3 +116,27 @@ def sweeps_look_at_the_same_rows(patch: Patch) -> None:
     """They neither wait for each other nor pass over what is taken."""
     patch.setattr(outbox, "take_turn", "select 1")
     patch.setattr(outbox, "free_batches", outbox.free_batches.replace("for update skip locked", ""))
+
+
+def claims_of_others_are_not_waited_for(patch: Patch) -> None:
+    """A row that is taken is passed over, and what comes after it is not."""
+    alone = re.sub(r"and not exists .*", "", outbox.free_batches)
+    assert alone != outbox.free_batches
+    patch.setattr(outbox, "free_batches", alone)
+
+
+def hops_run_on_the_poll_loop(patch: Patch) -> None:
+    """Nobody polls while a batch is at work."""
+    turn = Reader._turn
+
+    def waits(self: Reader, consumer: Consumer) -> None:
+        subscription = self._listener
+        assert isinstance(subscription, KafkaSubscription)
+        if not subscription._claims.in_flight:
+            turn(self, consumer)
+
+    patch.setattr(Reader, "_turn", waits)
+
+
+def groups_are_one(patch: Patch) -> None:
+    patch.setattr(KafkaSettings, "group_id", lambda self, address, group: self.topic(address))

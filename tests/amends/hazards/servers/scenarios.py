@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -14,11 +14,13 @@ from amends.conformance.fixtures import envelope
 from amends.conformance.transport_suite import ids, received
 from amends.messages import MessageId
 from tests.amends.adapters import test_kafka_partitions as partitions
-from tests.amends.adapters.kafka_listening import Takings
+from tests.amends.adapters.kafka_listening import Takings, WatchedOwner
+from tests.amends.adapters.mock_kafka import PARTITIONS
 from tests.amends.hazards.servers.hotel import Locked, Process, Where, asks
 from tests.amends.hazards.servers.wire import ALL, KafkaWire
 
 NOW = 2_000_000_000.0
+SILENT_S = 1.0
 Scenario = Callable[[Where], Awaitable[None]]
 
 
@@ -152,6 +154,64 @@ async def sweeps_take_turns(where: Where) -> None:
     assert both == ["a1"], f"sent by both: {both}"
 
 
+async def claimed_rows_are_not_overtaken(where: Where) -> None:
+    """One process has claimed what was left and has not sent it yet: nothing that follows goes before that."""
+    one, two = PostgresStorage(where.dsn), PostgresStorage(where.dsn)
+    await one.migrate()
+    for id in ("a1", "a2"):
+        async with one.transaction(NOW) as tx:
+            await one.outbox.insert(tx, [envelope(id)])
+    async with one.transaction(NOW + 50) as tx:
+        assert ids(await one.outbox.claim(tx, NOW + 20, 1)) == ["a1"]
+    early = await claimed(two)
+    async with one.transaction(NOW + 60) as tx:
+        await one.outbox.remove(tx, [MessageId("a1")])
+    assert (early, await claimed(two)) == ([], ["a2"]), f"{early} overtook what was claimed before it"
+    for storage in (one, two):
+        await storage.close()
+
+
+async def long_hop_keeps_its_partitions(where: Where) -> None:
+    """It takes twice as long as a consumer may be silent."""
+    hasty = {"max.poll.interval.ms": round(1000 * SILENT_S)}
+    settings = msgspec.structs.replace(where.settings, session_s=SILENT_S, drain_s=0.1, properties=hasty)
+    owner = Steadfast()
+    async with Kafka(settings) as kafka:
+        subscription = kafka.subscribe("hotel")
+        await subscription.open(owner)
+        await sent(kafka, "m1")
+        batch = await subscription.receive(10)
+        await asyncio.sleep(2 * SILENT_S)
+        await subscription.acknowledge(batch)
+        await sent(kafka, "m2")
+        assert ids(await received(subscription, 1)) == ["m2"], f"m1 came again: {owner.lost_so_far}"
+        assert owner.lost_so_far == [], "thrown out in the middle of its work"
+
+
+class Steadfast(WatchedOwner):
+    """Remembers what it has lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost_so_far: list[int] = []
+
+    async def lost(self, shards: Sequence[int]) -> None:
+        self.lost_so_far += shards
+        await super().lost(shards)
+
+
+async def every_group_has_all_partitions(where: Where) -> None:
+    """What one of them has heard, the other one has not: each service drops what came twice for itself."""
+    kitchen, laundry = WatchedOwner(), WatchedOwner()
+    async with Kafka(where.settings) as kafka:
+        await kafka.subscribe("hotel", "kitchen").open(kitchen)
+        await kitchen.has(PARTITIONS)
+        await kafka.subscribe("hotel", "laundry").open(laundry)
+        await laundry.until(lambda: bool(laundry.shards))
+        both = len(kitchen.shards) + len(laundry.shards)
+        assert both == 2 * PARTITIONS, "two groups share what each should hear"
+
+
 async def claimed(storage: PostgresStorage) -> list[str]:
     """What a sweep finds a minute later."""
     async with storage.transaction(NOW + 60) as tx:
@@ -167,4 +227,7 @@ SCENARIOS: list[Scenario] = [
     undecodable_record_is_parked,
     slow_commit_is_not_passed_over,
     sweeps_take_turns,
+    claimed_rows_are_not_overtaken,
+    long_hop_keeps_its_partitions,
+    every_group_has_all_partitions,
 ]

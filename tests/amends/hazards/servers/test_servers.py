@@ -42,6 +42,9 @@ ABLATIONS = [
     Ablation(scenarios.undecodable_record_is_parked, without.undecodable_records_are_errors, "was lost"),
     Ablation(scenarios.slow_commit_is_not_passed_over, without.outbox_has_a_cursor, "passed over"),
     Ablation(scenarios.sweeps_take_turns, without.sweeps_look_at_the_same_rows, "sent by both"),
+    Ablation(scenarios.claimed_rows_are_not_overtaken, without.claims_of_others_are_not_waited_for, "overtook"),
+    Ablation(scenarios.long_hop_keeps_its_partitions, without.hops_run_on_the_poll_loop, "came again|thrown out"),
+    Ablation(scenarios.every_group_has_all_partitions, without.groups_are_one, "share what each should hear"),
 ]
 
 
