@@ -47,6 +47,10 @@ def test_commands_and_settings_are_understood(services: dict[str, Any], monkeypa
             assert (settings.host, settings.port, settings.kafka) == ("0.0.0.0", 9000, "kafka:9092")
 
 
+def test_log_that_is_kept_for_a_capture_is_bounded(services: dict[str, Any]) -> None:
+    assert any(each.startswith("max_slot_wal_keep_size=") for each in services["postgres"]["command"])
+
+
 def test_rooms_find_each_other(services: dict[str, Any]) -> None:
     addresses = rooms_of(services["orders"]["environment"]["SHOP_ROOMS"])
     assert addresses == {room: f"http://{room}:9000" for room in ROOMS}

@@ -32,7 +32,7 @@ from tests.amends.trips import trip_saga
 
 pytestmark = pytest.mark.servers
 
-dsn = on_postgres.dsn
+database = on_postgres.dsn
 Patch = pytest.MonkeyPatch
 Work = Coroutine[Any, Any, object]
 
@@ -41,6 +41,16 @@ waiting = "select distinct pid from pg_locks where not granted"
 others = "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
 insert_barrier = "insert into inbox values ('t2', 'book hotel', 'action', 'done', 'Done', '')"
+
+
+@pytest.fixture
+async def dsn(database: str) -> str:
+    """A database in which deadlocks are soon looked for."""
+    connection = await asyncpg.connect(database)
+    name = await connection.fetchval("select current_database()")
+    await connection.execute(f"alter database {name} set deadlock_timeout = '50ms'")
+    await connection.close()
+    return database
 
 
 class Holder:

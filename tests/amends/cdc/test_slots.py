@@ -1,6 +1,7 @@
 """The guard of a slot: what it tells, when, and what its gauges show."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -9,14 +10,14 @@ from amends.adapters.inprocess import InProcess
 from amends.adapters.postgres import PostgresStorage
 from amends.adapters.postgres.heartbeat import BEAT
 from amends.adapters.postgres.recovery import renew_slot, resend
-from amends.adapters.postgres.slots import Bounds, SlotGuard
+from amends.adapters.postgres.slots import Bounds, SlotGuard, look
 from amends.adapters.prometheus import Meter
 from amends.conformance.fixtures import NOW, event
 from amends.errors import CaptureFailed
 from amends.signals import Field, Signals
 from amends.testing.faults import Losing
 from tests.servers import PostgresServer, fresh_database
-from tools.servers import Postgres
+from tools.servers import Postgres, running
 
 pytestmark = pytest.mark.servers
 
@@ -133,6 +134,34 @@ async def test_gauges_show_the_slot(storage: PostgresStorage, postgres: Postgres
     assert values[f"amends_slot_lost{labels}"] == 0.0
     assert 0 <= values[f"amends_slot_lag_bytes{labels}"] <= values[f"amends_slot_kept_bytes{labels}"]
     assert 0 <= values[f"amends_slot_beat_age_seconds{labels}"] < 60
+
+
+async def test_guard_that_tells_nothing_is_noticed(storage: PostgresStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SlotGuard, "_tell", lambda self, now: None)
+    with pytest.raises(AssertionError):
+        await test_slot_that_is_missing_is_told_at_once_and_again(storage)
+
+
+async def test_log_is_kept_for_a_slot_up_to_a_bound_and_for_ever_without(tmp_path: Path) -> None:
+    postgres = Postgres(tmp_path / "postgres", 16)
+    async with running(postgres), fresh_database(postgres) as dsn:
+        storage = PostgresStorage(dsn, name="bank", outbox="events")
+        await storage.migrate()
+        slot = await slot_of(storage, postgres)
+        assert await status_after_much(storage, postgres, slot) == "reserved"
+        await postgres.run("alter system set max_slot_wal_keep_size = '16MB'")
+        await postgres.run("select pg_reload_conf()")
+        assert await status_after_much(storage, postgres, slot) == "lost"
+        await storage.close()
+
+
+async def status_after_much(storage: PostgresStorage, postgres: Postgres, slot: str) -> str:
+    """Four segments of log later."""
+    for _ in range(4):
+        await postgres.run("select pg_logical_emit_message(true, 'much', 'log'), pg_switch_wal()")
+        await postgres.run("checkpoint")
+    async with storage.reading() as reader:
+        return (await look(reader, slot)).status
 
 
 async def test_slot_of_another_database_is_not_taken(storage: PostgresStorage, postgres: Postgres) -> None:

@@ -20,6 +20,8 @@
         tests/distributed/test_chaos.py::test_shop_loses_nothing_and_does_nothing_twice
     outbox: the slot of a capture keeps log, or is lost
         tests/amends/cdc/test_ablations.py::test_scenario_notices_that_its_rule_is_gone
+        tests/amends/cdc/test_slots.py::test_guard_that_tells_nothing_is_noticed
+        tests/amends/cdc/test_slots.py::test_log_is_kept_for_a_slot_up_to_a_bound_and_for_ever_without
     Kafka: offsets follow the database
         batch_of_a_killed_process_comes_again: offsets_before_the_database, offsets_commit_themselves
     Kafka: a revoked partition is drained
