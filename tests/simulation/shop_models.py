@@ -84,7 +84,7 @@ class Explained:
 
     def _moved(self, order: Bought, key: str, amount: int, answers: Mapping[str, Sequence[Answered]]) -> Iterator[Done]:
         """What an order did to a wallet or to a product; to give back what was not held does nothing."""
-        called = self._book.called.get(self._keys[order.id], 0)
+        called = self._book.called.get(self._keys.get(order.id, ""), 0)
         all = [*answers.get(order.id, ()), *answers.get(order.cancel_saga, ())]
         held = any(each.kind in _HELD for each in all)
         for each in all:

@@ -53,6 +53,7 @@ _ORDERS = "select id, user_id, status, total_minor, pay_with, items from orders 
 _DEPOSITS = """
 select principal, key from idempotency_keys where route = '/api/wallet/deposits' and status = 201 order by key
 """
+_ENDS = "select status, count(*) from orders group by status order by status"
 _DEPOSITED = "select count(*), coalesce(sum(amount_minor), 0) from transfers where kind = 'deposit'"
 
 
@@ -93,6 +94,27 @@ class Judge:
         for room, wrong in Compared(self._world, self._book).violations():
             self.violated(f"{room} holds what was acknowledged", wrong)
         await self._judge_sagas()
+
+    def check_files(self) -> None:
+        """That nothing is torn."""
+        for name in sorted(self._world.databases):
+            for (told,) in self._rows(name, "pragma integrity_check"):
+                if told != "ok":
+                    self.violated("files are whole", f"{name}: {told}")
+
+    def ends(self) -> dict[str, int]:
+        """How many orders there are by status; none when the database can't be read."""
+        try:
+            return dict(self._rows("orders", _ENDS))
+        except apsw.Error:
+            return {}
+
+    def unrest(self) -> str:
+        """What has not come to its end yet, or that nobody knows."""
+        try:
+            return unrest(self._world)
+        except apsw.Error as error:
+            return str(error)
 
     async def _check(self) -> None:
         async with AsyncExitStack() as stack:

@@ -14,6 +14,7 @@ from amends.testing.chances import Fault
 from amends.testing.exploring import concerned, told
 from amends.testing.histories import to_svg
 from amends.testing.shortening import Shortening
+from tests.simulation.shop_homes import ON_DISK, Shape
 from tests.simulation.shop_world import ORDERS, Outcomes, play
 
 MOST_TRIES = 400
@@ -21,7 +22,7 @@ _SHOWN = 80
 
 
 class Shortest(msgspec.Struct):
-    """What is shown of a seed that failed: `lines` for people, `picture` as SVG."""
+    """What is shown of a seed that failed: `lines` for people, `picture` as SVG, `disk`: it ran on one."""
 
     seed: int
     orders: int
@@ -30,11 +31,13 @@ class Shortest(msgspec.Struct):
     tries: int
     lines: list[str]
     picture: str
+    disk: bool = False
 
     @property
     def replay(self) -> str:
         """The command that shows this run again."""
-        return f'python -m tests.simulation.soak --seed {self.seed} --orders {self.orders} --only "{self._only}"'
+        disk = " --disk" if self.disk else ""
+        return f'python -m tests.simulation.soak{disk} --seed {self.seed} --orders {self.orders} --only "{self._only}"'
 
     @property
     def _only(self) -> str:
@@ -53,11 +56,11 @@ class Shortest(msgspec.Struct):
         return [f"shortest run that fails ({self.tries} tries): {self.orders} order(s), {faults}", *self.violations]
 
 
-def shorten(found: Outcomes, time_s: float, orders: int = ORDERS) -> Shortest:
-    """Fewer orders, then fewer faults, in at most `time_s` seconds of processor time."""
+def shorten(found: Outcomes, time_s: float, orders: int = ORDERS, shape: Shape | None = None) -> Shortest:
+    """Fewer orders, then fewer faults, in at most `time_s` seconds of processor time; of that `shape`, or by seed."""
 
     def run(size: int, *, only: Collection[Fault] | None, rates: Mapping[str, float] | None) -> Outcomes:
-        return play(found.seed, only=only, rates=rates, orders=size)
+        return play(found.seed, only=only, rates=rates, orders=size, shape=shape)
 
     until = time.process_time() + time_s
     tries = Shortening(run, found, orders, MOST_TRIES, lambda: time.process_time() > until)
@@ -76,4 +79,5 @@ def shown(outcomes: Outcomes, orders: int, tries: int = 0) -> Shortest:
         tries=tries,
         lines=told(outcomes.record, outcomes.violations, _SHOWN),
         picture=to_svg(concerned(outcomes.record, outcomes.violations), title),
+        disk=outcomes.shape == ON_DISK.name,
     )

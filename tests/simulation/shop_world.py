@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
+import apsw
+
 from amends.testing.chances import HIGHEST, Fault
 from amends.testing.histories import Record
 from amends.testing.loop import NothingLeft, TooLong
@@ -108,8 +110,11 @@ class _Run:
     def go(self) -> None:
         try:
             self.world.run(self._story())
+            self.judge.check_files()
         except (NothingLeft, TooLong, TimeoutError) as error:
-            self.judge.violated("it comes to rest", f"{type(error).__name__}: {error}; {unrest(self.world)}")
+            self.judge.violated("it comes to rest", f"{type(error).__name__}: {error}; {self.judge.unrest()}")
+        except apsw.Error as error:
+            self.judge.violated("databases can be read", f"{type(error).__name__}: {error}")
         for failure in self.world.failures():
             self.judge.violated("no task dies", failure)
 
@@ -120,16 +125,13 @@ class _Run:
 
     def outcomes(self) -> Outcomes:
         world = self.world
-        counts = world.databases["orders"].connection.execute(
-            "select status, count(*) from orders group by status order by status"
-        )
         return Outcomes(
             world.seed,
             self.shape.name,
             self.judge.violations,
             world.record,
             world.chances.faults,
-            dict(counts),
+            self.judge.ends(),
             self.book.mended,
             world.loop.turns,
         )

@@ -2,10 +2,11 @@
 
     python -m tests.simulation.soak --seeds 10000 --minutes 60 --state /tmp/soak.json
     python -m tests.simulation.soak --seed 4711
+    python -m tests.simulation.soak --disk --seeds 500
 
 The state file remembers the next seed and what was counted so far: the same command goes on where it stopped. A seed
 that fails is made as short as it can be and still fail, within half a minute, and told at once: the line that shows it
-again, and where the picture of it is.
+again, and where the picture of it is. Every tenth seed runs on a simulated disk; with `--disk` each does.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from amends.testing.chances import Fault
+from tests.simulation.shop_homes import ON_DISK, Shape
 from tests.simulation.shop_shortest import shorten, shown
 from tests.simulation.shop_world import ORDERS, Outcomes, play
 
@@ -26,6 +28,7 @@ PROCESSES = 2
 AT_ONCE = 5
 PICTURES = Path(".soak")
 _SHORTENING_S = 30.0
+_ON_DISK_EVERY = 10
 
 
 class Tally(msgspec.Struct):
@@ -67,24 +70,35 @@ class Tally(msgspec.Struct):
             yield from (f"  {kind:<30}{counts[kind]:>10}" for kind in sorted(counts))
         yield f"{'seeds that failed':<24}{len(self.failed):>10}"
         for seed in sorted(self.failed):
-            yield f"  {self.replays.get(seed, _replay(seed))}    # {self.failed[seed][0]}"
+            yield f"  {self.replays[seed]}    # {self.failed[seed][0]}"
 
 
-def run_seeds(seeds: Sequence[int], pictures: Path = PICTURES, shortening_s: float = _SHORTENING_S) -> Tally:
+def run_seeds(
+    seeds: Sequence[int], pictures: Path = PICTURES, shortening_s: float = _SHORTENING_S, disk: bool = False
+) -> Tally:
     """Some seeds, in this process; one that fails is made shorter for so long, and drawn."""
     gc.set_threshold(100_000, 50, 50)
     tally = Tally()
     for seed in seeds:
         began = time.process_time()
         try:
-            tally.add(_played(seed, pictures, shortening_s))
+            tally.add(_played(seed, pictures, shortening_s, _shape_of(seed, disk)))
         except Exception as error:  # the harness broke: that is a failure, too
-            tally.add(Tally(seeds=1, failed={seed: [f"{type(error).__name__}: {error}"]}))
+            replay = _replay(seed, _shape_of(seed, disk))
+            tally.add(Tally(seeds=1, failed={seed: [f"{type(error).__name__}: {error}"]}, replays={seed: replay}))
         tally.busy_s += time.process_time() - began
     return tally
 
 
-def soak(tally: Tally, last_seed: int, minutes: float, state: Path | None, pictures: Path = PICTURES) -> None:
+def soak(
+    tally: Tally,
+    last_seed: int,
+    minutes: float,
+    state: Path | None,
+    pictures: Path = PICTURES,
+    *,
+    disk: bool = False,
+) -> None:
     """Adds seeds to what is counted already, up to `last_seed` or the time."""
     until, began, waiting = time.monotonic() + minutes * 60, tally.next_seed, dict[Future[Tally], range]()
     ahead = tally.next_seed
@@ -92,7 +106,7 @@ def soak(tally: Tally, last_seed: int, minutes: float, state: Path | None, pictu
         while True:
             while len(waiting) < 2 * PROCESSES and ahead < last_seed and time.monotonic() < until:
                 seeds = range(ahead, min(ahead + AT_ONCE, last_seed))
-                waiting[pool.submit(run_seeds, seeds, pictures)] = seeds
+                waiting[pool.submit(run_seeds, seeds, pictures, disk=disk)] = seeds
                 ahead = seeds.stop
             if not waiting:
                 return
@@ -104,18 +118,22 @@ def soak(tally: Tally, last_seed: int, minutes: float, state: Path | None, pictu
             _show(f"{tally.seeds} seeds, {tally.next_seed - began} now, {len(tally.failed)} failed")
 
 
-def _played(seed: int, pictures: Path, shortening_s: float) -> Tally:
-    outcomes = play(seed)
+def _shape_of(seed: int, disk: bool) -> Shape | None:
+    return ON_DISK if disk or seed % _ON_DISK_EVERY == _ON_DISK_EVERY - 1 else None
+
+
+def _played(seed: int, pictures: Path, shortening_s: float, shape: Shape | None) -> Tally:
+    outcomes = play(seed, shape=shape)
     tally = _tally_of(outcomes)
     if outcomes.violations:
-        shortest = shorten(outcomes, shortening_s)
+        shortest = shorten(outcomes, shortening_s, shape=shape)
         shortest.draw(pictures)
         tally.replays[seed] = shortest.replay
     return tally
 
 
-def _replay(seed: int) -> str:
-    return f"python -m tests.simulation.soak --seed {seed}"
+def _replay(seed: int, shape: Shape | None) -> str:
+    return f"python -m tests.simulation.soak{' --disk' if shape is ON_DISK else ''} --seed {seed}"
 
 
 def _tally_of(outcomes: Outcomes) -> Tally:
@@ -133,7 +151,7 @@ def _tally_of(outcomes: Outcomes) -> Tally:
 
 def _take(tally: Tally, more: Tally) -> None:
     for seed, failed in more.failed.items():
-        print(f"\nseed {seed} fails: {failed[0]}\n  {more.replays.get(seed, _replay(seed))}", flush=True)
+        print(f"\nseed {seed} fails: {failed[0]}\n  {more.replays[seed]}", flush=True)
     tally.add(more)
 
 
@@ -152,14 +170,14 @@ def _known(state: Path | None) -> Tally:
     return msgspec.json.decode(state.read_bytes(), type=Tally)
 
 
-def show_seed(seed: int, orders: int, only: Sequence[Fault] | None, pictures: Path) -> int:
+def show_seed(seed: int, orders: int, only: Sequence[Fault] | None, pictures: Path, shape: Shape | None = None) -> int:
     """One seed; when it fails, the shortest run of it that still does, unless `only` says which faults happen."""
-    outcomes = play(seed, orders=orders, only=only)
+    outcomes = play(seed, orders=orders, only=only, shape=shape)
     print(f"seed {seed}, {outcomes.shape}: {dict(outcomes.faults)}, {dict(outcomes.ended)}")
     if not outcomes.violations:
         print("nothing is wrong")
         return 0
-    shortest = shorten(outcomes, _SHORTENING_S, orders) if only is None else shown(outcomes, orders)
+    shortest = shorten(outcomes, _SHORTENING_S, orders, shape) if only is None else shown(outcomes, orders)
     for line in [*shortest.lines, *shortest.told(), f"picture: {shortest.draw(pictures)}", shortest.replay]:
         print(line)
     return 1
@@ -179,11 +197,13 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=ORDERS, help=f"with --seed: so many orders ({ORDERS})")
     parser.add_argument("--only", type=faults_of, metavar="FAULTS", help="with --seed: no other faults than these")
     parser.add_argument("--pictures", type=Path, default=PICTURES, help="where failures are drawn (.soak)")
+    parser.add_argument("--disk", action="store_true", help="every seed on a simulated disk, not only every tenth")
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        return show_seed(arguments.seed, arguments.orders, arguments.only, arguments.pictures)
+        shape = ON_DISK if arguments.disk else None
+        return show_seed(arguments.seed, arguments.orders, arguments.only, arguments.pictures, shape)
     tally = _known(arguments.state)
-    soak(tally, arguments.seeds, arguments.minutes, arguments.state, arguments.pictures)
+    soak(tally, arguments.seeds, arguments.minutes, arguments.state, arguments.pictures, disk=arguments.disk)
     print("\n" + "\n".join(tally.lines()))
     return 1 if tally.failed else 0
 
