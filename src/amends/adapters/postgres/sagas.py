@@ -41,6 +41,10 @@ insert_saga = f"""
 insert into sagas ({COLUMNS})
 values (:id, :name, :version, :input, :state, :history, :revision, :wake_at, :traceparent, :started_at, :shard, :status)
 """
+update_state = """
+update sagas set state = :state, history = :history, revision = :revision
+where id = :id and revision = :before
+"""
 update_saga = """
 update sagas set state = :state, history = :history, revision = :revision, status = :status, wake_at = :wake_at
 where id = :id and revision = :before
@@ -92,12 +96,10 @@ class PostgresSagas:
         return {SagaId(row[0]): instance_of(row) for row in await look_up(tx, load_sagas, ids)}
 
     async def save(self, tx: Tx, changes: Sequence[Change]) -> None:
-        """One statement for all: it locks them in the order in which they are given."""
-        rows: list[Sequence[Value]] = []
-        for before, after in changes:
-            state, history, status = *packed(after.state), after.state.status
-            rows.append((state, history, after.revision, status, after.wake_at, after.id, before.revision))
-        changed = await tx.run_many(update_saga, rows)
+        """One statement for all, which locks them in the order in which they are given: two might deadlock."""
+        plain = all(map(_keeps_its_index, changes))
+        rows = [_written(each, plain) for each in changes]
+        changed = await tx.run_many(update_state if plain else update_saga, rows)
         if changed != len(changes):
             raise Conflict(f"{len(changes) - changed} sagas were moved by somebody else: {changes[0].after.id} …")
 
@@ -118,6 +120,17 @@ class PostgresSagas:
 
     async def count(self, tx: Reader) -> dict[Status, int]:
         return {Status(status): count for status, count in await tx.fetch(count_sagas)}
+
+
+def _keeps_its_index(change: Change) -> bool:
+    before, after = change
+    return after.wake_at == before.wake_at and after.state.status is before.state.status
+
+
+def _written(change: Change, plain: bool) -> Sequence[Value]:
+    before, after = change
+    indexed: Sequence[Value] = () if plain else (after.state.status, after.wake_at)
+    return (*packed(after.state), after.revision, *indexed, after.id, before.revision)
 
 
 def _array(shards: Sequence[int]) -> str:
