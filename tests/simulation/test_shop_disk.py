@@ -14,7 +14,7 @@ from tests.simulation.shop_homes import ON_DISK
 from tests.simulation.shop_rules import couriers_are_unbooked
 from tests.simulation.shop_world import HIGHEST_HERE, Outcomes, play
 
-SEEDS = int(os.environ.get("AMENDS_SIM_DISK_SEEDS", "20"))
+SEEDS = int(os.environ.get("AMENDS_SIM_DISK_SEEDS", "12"))
 _MOST = 40
 _ROOT = Path(__file__).parents[2]
 _DIGEST = """
@@ -67,9 +67,9 @@ def test_missing_rule_of_the_disk_is_noticed(rule: Rule, monkeypatch: pytest.Mon
     assert any(play_without(rule, seed).violations for seed in range(1, _MOST)), rule.taken_out.__name__
 
 
-@pytest.mark.parametrize("seed", [4, 7])
-def test_same_seed_on_a_disk_is_the_same_run_in_every_process(seed: int) -> None:
+def test_same_seed_on_a_disk_is_the_same_run_in_every_process() -> None:
     rates = {kind: most / 3 for kind, most in {**HIGHEST_HERE, **HIGHEST_ON_DISK, **FAILING}.items()}
+    seed = 4
     here = play(seed, shape=ON_DISK, rates=rates)
 
     assert set(FAILING) <= set(here.faults)
