@@ -51,7 +51,7 @@ class Module(NamedTuple):
 
 
 def measured(seeds: int, shop_seeds: int, worlds: Sequence[str] = (), until_reached: bool = False) -> list[Module]:
-    """Runs so many seeds of each small world, or of these, and of the shop; `until_reached`: until no branch is left."""
+    """Runs so many seeds of each small world, or of these, and of the shop; `until_reached`: until none is left."""
     # what runs when a module is imported counts, too: nothing of the library may be imported before
     measuring = Coverage(data_file=None, branch=True, include=[str(SRC / f"{name}.py") for name in CORE])
     measuring.start()

@@ -58,7 +58,14 @@ DEPLOYED = replace(
     ERRANDS,
     older=[older_errand],
     builds={"sagas": [before_the_change], "store": [without_packing, forgets_to_answer, packs_twice, sends_as_well]},
-    faults={"other build": 0.7, "stop": 0.3, "crash": 0.1, "message late": 0.05, "message lost": 0.05, "answer lost": 0.05},
+    faults={
+        "other build": 0.7,
+        "stop": 0.3,
+        "crash": 0.1,
+        "message late": 0.05,
+        "message lost": 0.05,
+        "answer lost": 0.05,
+    },
     steady=True,
     sagas=8,
 )
