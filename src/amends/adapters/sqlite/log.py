@@ -30,8 +30,12 @@ def save_log(database: apsw.Connection, vfs: str | None) -> None:
 
 @contextmanager
 def _opened(vfs: str | None, name: str, flags: int) -> Iterator[apsw.VFSFile]:
-    file = apsw.VFSFile(vfs or "", name, [flags, 0])
+    """Raises `apsw.ReadOnlyError`, too: SQLite opens for reading what it can't open for writing."""
+    told = [flags, 0]
+    file = apsw.VFSFile(vfs or "", name, told)
     try:
+        if told[1] & apsw.SQLITE_OPEN_READONLY:
+            raise apsw.ReadOnlyError(f"{name} can't be written")
         yield file
     finally:
         file.xClose()
