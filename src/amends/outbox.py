@@ -37,23 +37,29 @@ class OutboxRelay:
 
     async def put(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
         """Writes messages, and what `tx` has told, in the caller's transaction; they leave when it commits."""
-        await self.forget(tx)
         if tx.told:
             envelopes = [*envelopes, *[self._event(each, tx.now) for each in tx.told]]
             tx.told.clear()
-        if envelopes:
-            before = await self._unheard(tx, envelopes) if self._unsure else []
-            await self._storage.outbox.insert(tx, envelopes)
-            self._unsure[envelopes[0].id] = (tx.now, envelopes)
-            tx.after_commit(partial(self._hand_over, envelopes, before))
+        if not envelopes:
+            await self.forget(tx)
+            return
+        before = await self._unheard(tx, envelopes) if self._unsure else []
+        await self._storage.outbox.insert(tx, envelopes, self._forgetting(tx))
+        self._unsure[envelopes[0].id] = (tx.now, envelopes)
+        tx.after_commit(partial(self._hand_over, envelopes, before))
 
     async def forget(self, tx: Tx) -> None:
         """Removes the rows of messages that the transport has taken."""
-        if self._taken:
-            self._forgot_at = tx.now
-            taken = self._taken.copy()
+        if taken := self._forgetting(tx):
             await self._storage.outbox.remove(tx, taken)
+
+    def _forgetting(self, tx: Tx) -> list[MessageId]:
+        """What has been taken; once the transaction that removes it is committed it is not remembered any more."""
+        taken = self._taken.copy()
+        if taken:
+            self._forgot_at = tx.now
             tx.after_commit(lambda: self._forgotten(set(taken)))
+        return taken
 
     async def tidy(self) -> None:
         """Between hops: removes what was taken, and now and then looks for what was left."""

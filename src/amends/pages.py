@@ -85,7 +85,8 @@ class Backlog(NamedTuple):
 class Outbox(Protocol):
     """The page `outbox`."""
 
-    async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None: ...
+    async def insert(self, tx: Tx, envelopes: Sequence[Envelope], taken: Sequence[MessageId] = ()) -> None:
+        """Puts messages in, and removes others, which the transport has taken."""
 
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None: ...
 
@@ -120,6 +121,13 @@ class BarrierRow(NamedTuple):
     ask: Envelope | None = None
 
 
+class Seen(NamedTuple):
+    """The highest epoch seen of each coordinator that was seen; the operations seen of some sagas."""
+
+    epochs: dict[str, int]
+    operations: dict[BarrierKey, BarrierRow]
+
+
 class Inbox(Protocol):
     """The page `inbox`: the barrier, and the highest epoch seen of each coordinator."""
 
@@ -130,8 +138,8 @@ class Inbox(Protocol):
 
     async def replace(self, tx: Tx, rows: Sequence[tuple[BarrierKey, BarrierRow]]) -> None: ...
 
-    async def epochs(self, tx: Reader, coordinators: Sequence[str]) -> dict[str, int]:
-        """The highest epoch seen of each that was seen."""
+    async def seen(self, tx: Tx, coordinators: Sequence[str], sagas: Sequence[str]) -> Seen:
+        """Of these coordinators and sagas; the sagas' rows as `known` has them."""
 
     async def raise_epochs(self, tx: Tx, epochs: Mapping[str, int]) -> None:
         """Notes them; one that is higher already stays."""

@@ -1,6 +1,6 @@
 """The participant's hop: inbox, handlers, replies, in one local transaction for a whole batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from amends.traces import Untraced
 
 Known = dict[BarrierKey, BarrierRow]
 Keyed = tuple[BarrierKey, Envelope]
+Sender = tuple[str, int]
+"""A coordinator's name, and its shard."""
 
 
 class Carried(NamedTuple):
@@ -93,8 +95,10 @@ class ParticipantHop:
             self._signals.handled(Handled(self._storage.name, ask.at, [ask], [reply]))
 
     async def _carry_out(self, tx: Tx, batch: Sequence[Envelope]) -> Carried:
-        batch = await self._fence(tx, batch)
-        known = await self._storage.inbox.known(tx, sorted({each.saga if each.step else each.id for each in batch}))
+        newest = _newest_epochs(batch)
+        sagas = sorted({each.saga if each.step else each.id for each in batch})
+        seen, known = await self._storage.inbox.seen(tx, sorted(map(_named, newest)), sagas)
+        batch = await self._fence(tx, batch, newest, seen)
         written: Known = {}
         replies: list[Envelope] = []
         for wave in waves(batch):
@@ -106,32 +110,19 @@ class ParticipantHop:
         self._signals.emit("participant.hop", participant=self.participant.name, messages=len(carried.taken))
         self._signals.handled(Handled(self._storage.name, began, *carried))
 
-    async def _fence(self, tx: Tx, batch: Sequence[Envelope]) -> Sequence[Envelope]:
-        """Drops commands of a coordinator that has been replaced: its successor asks again."""
-        newest = await self._newest_epochs(tx, batch)
-        fenced = [each.id for each in batch if each.epoch < newest.get((each.sender, each.shard), 0)]
+    async def _fence(
+        self, tx: Tx, batch: Sequence[Envelope], newest: Mapping[Sender, int], seen: Mapping[str, int]
+    ) -> Sequence[Envelope]:
+        """Drops commands of a coordinator that has been replaced: its successor asks again. Notes newer epochs."""
+        raised = {_named(who): epoch for who, epoch in newest.items() if epoch > seen.get(_named(who), 0)}
+        if raised:
+            await self._storage.inbox.raise_epochs(tx, raised)
+        least = {who: max(epoch, seen.get(_named(who), 0)) for who, epoch in newest.items()}
+        fenced = [each.id for each in batch if each.epoch < least.get((each.sender, each.shard), 0)]
         if not fenced:
             return batch
         self._signals.emit("participant.fenced", participant=self.participant.name, messages=list(map(str, fenced)))
-        return [each for each in batch if each.epoch >= newest.get((each.sender, each.shard), 0)]
-
-    async def _newest_epochs(self, tx: Tx, batch: Sequence[Envelope]) -> dict[tuple[str, int], int]:
-        """By coordinator and shard; what is newer than what was seen is noted."""
-        newest: dict[tuple[str, int], int] = {}
-        for each in batch:
-            who = each.sender, each.shard
-            if each.sender and each.epoch > newest.get(who, -1):
-                newest[who] = each.epoch
-        seen = await self._storage.inbox.epochs(tx, [f"{sender}/{shard}" for sender, shard in newest])
-        raised: dict[str, int] = {}
-        for (sender, shard), epoch in newest.items():
-            known = seen.get(f"{sender}/{shard}", 0)
-            if epoch > known:
-                raised[f"{sender}/{shard}"] = epoch
-            newest[sender, shard] = max(known, epoch)
-        if raised:
-            await self._storage.inbox.raise_epochs(tx, raised)
-        return newest
+        return [each for each in batch if each.epoch >= least.get((each.sender, each.shard), 0)]
 
     async def _take(self, tx: Tx, wave: Sequence[Envelope], known: Known, written: Known) -> list[Envelope]:
         """Messages of different keys: judged, then run type by type."""
@@ -193,6 +184,21 @@ class ParticipantHop:
             outcome=row.outcome or Outcome.FAILED,
             traceparent=self._tracer.of_message(id, ask.traceparent),
         )
+
+
+def _newest_epochs(batch: Iterable[Envelope]) -> dict[Sender, int]:
+    newest: dict[Sender, int] = {}
+    for each in batch:
+        who = each.sender, each.shard
+        if each.sender and each.epoch > newest.get(who, -1):
+            newest[who] = each.epoch
+    return newest
+
+
+def _named(who: Sender) -> str:
+    """As the page `epochs` knows it."""
+    sender, shard = who
+    return f"{sender}/{shard}"
 
 
 def waves(batch: Iterable[Envelope]) -> list[list[Envelope]]:

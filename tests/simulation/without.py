@@ -111,7 +111,7 @@ def commands_leave_before_the_commit(patch: Patch) -> None:
 def outbox_is_in_memory(patch: Patch) -> None:
     """Messages are handed over after the commit; nothing of them is in the database."""
 
-    async def insert(self: object, tx: Tx, envelopes: Sequence[Envelope]) -> None: ...
+    async def insert(self: object, tx: Tx, envelopes: Sequence[Envelope], taken: object = ()) -> None: ...
 
     patch.setattr("amends.adapters.sqlite.outbox.SqliteOutbox.insert", insert)
 

@@ -7,7 +7,7 @@ import pytest
 from amends.conformance.fixtures import NOW, OpenStorage, envelope
 from amends.errors import Conflict
 from amends.messages import Envelope, MessageId, Operation, Outcome
-from amends.pages import Backlog, BarrierKey, BarrierRow
+from amends.pages import Backlog, BarrierKey, BarrierRow, Seen
 from amends.ports import Storage
 
 ACTION, COMPENSATION = Operation.ACTION, Operation.COMPENSATION
@@ -49,6 +49,16 @@ class TestOutbox:
             await storage.outbox.remove(tx, [MessageId("m1")])
         async with storage.transaction(NOW + 120) as tx:
             assert [each.id for each in await storage.outbox.claim(tx, NOW + 60, 100)] == ["m2"]
+
+    async def test_some_are_put_in_and_others_removed_at_once(self, storage: Storage) -> None:
+        await put(storage, envelope("m1"))
+        await put(storage, envelope("m2"), envelope("m3"))
+        async with storage.transaction(NOW) as tx:
+            await storage.outbox.insert(tx, [envelope("m4")], [MessageId("m1"), MessageId("m2")])
+        assert [each.id for each in await unsent(storage)] == ["m3", "m4"]
+        async with storage.transaction(NOW) as tx:
+            await storage.outbox.insert(tx, [envelope("m5")], [MessageId("m3"), MessageId("never seen")])
+        assert [each.id for each in await unsent(storage)] == ["m4", "m5"]
 
     async def test_backlog_says_when_the_oldest_message_was_put_in(self, storage: Storage) -> None:
         async with storage.reading() as reader:
@@ -153,8 +163,18 @@ class TestInbox:
 
     async def test_epochs_only_grow(self, storage: Storage) -> None:
         async with storage.transaction(NOW) as tx:
-            assert await storage.inbox.epochs(tx, ["a"]) == {}
+            assert await storage.inbox.seen(tx, ["a"], []) == Seen({}, {})
             for epoch in (3, 5, 4):
                 await storage.inbox.raise_epochs(tx, {"a": epoch, "b": 1})
-        async with storage.reading() as reader:
-            assert await storage.inbox.epochs(reader, ["a", "b", "nobody"]) == {"a": 5, "b": 1}
+        async with storage.transaction(NOW) as tx:
+            assert await storage.inbox.seen(tx, ["a", "b", "nobody"], []) == Seen({"a": 5, "b": 1}, {})
+
+    async def test_epochs_and_operations_are_seen_together(self, storage: Storage) -> None:
+        pending = BarrierRow(None, "", b"", envelope("m1"))
+        mine = {key(): DONE, key(operation=COMPENSATION): REFUSED, key("s2"): pending}
+        await insert(storage, *mine.items(), (key("s3"), DONE))
+        async with storage.transaction(NOW) as tx:
+            await storage.inbox.raise_epochs(tx, {"a": 3, "b": 4, "c": 5})
+            assert await storage.inbox.seen(tx, ["b", "a"], ["s2", "s1", "s2"]) == Seen({"a": 3, "b": 4}, mine)
+            assert await storage.inbox.seen(tx, [], ["s3"]) == Seen({}, {key("s3"): DONE})
+            assert await storage.inbox.seen(tx, ["c", "a\0"], ["s\0"]) == Seen({"c": 5}, {})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from amends.connections import Tx
 from amends.machine import Answer
 from amends.messages import Done, Envelope, Operation, Outcome, Refusal, Reply
-from amends.pages import BarrierKey, BarrierRow
+from amends.pages import BarrierKey, BarrierRow, Seen
 from amends.participant import Participant
 from amends.participant_hop import ParticipantHop
 from amends.ports import Runtime, Storage
@@ -80,17 +80,14 @@ class Tables:
     async def put(self, _: Tx, envelopes: Sequence[Envelope]) -> None:
         self.replies += envelopes
 
-    async def known(self, _: Tx, __: Sequence[str]) -> dict[BarrierKey, BarrierRow]:
-        return dict(self.rows)
-
     async def insert(self, _: Tx, rows: Sequence[tuple[BarrierKey, BarrierRow]]) -> None:
         self.rows.update(rows)
 
     async def replace(self, _: Tx, rows: Sequence[tuple[BarrierKey, BarrierRow]]) -> None:
         self.rows.update(rows)
 
-    async def epochs(self, _: Tx, __: Sequence[str]) -> dict[str, int]:
-        return {COORDINATOR: self.epoch}
+    async def seen(self, _: Tx, __: Sequence[str], ___: Sequence[str]) -> Seen:
+        return Seen({COORDINATOR: self.epoch}, dict(self.rows))
 
     async def raise_epochs(self, _: Tx, epochs: Mapping[str, int]) -> None:
         self.epoch = epochs[COORDINATOR]

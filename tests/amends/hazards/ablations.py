@@ -94,7 +94,7 @@ def effects_outside_the_transaction(patch: Patch) -> None:
 def intent_is_kept_in_memory(patch: Patch) -> None:
     """Commands leave without a trace in the database, and nobody asks anew after a start."""
 
-    async def insert(self: object, tx: Tx, envelopes: Sequence[Envelope]) -> None: ...
+    async def insert(self: object, tx: Tx, envelopes: Sequence[Envelope], taken: object = ()) -> None: ...
 
     patch.setattr("amends.adapters.sqlite.outbox.SqliteOutbox.insert", insert)
     patch.setattr("amends.coordinator.open_asks", lambda state: [])
@@ -120,7 +120,7 @@ def coordinator_ignores_epochs(patch: Patch) -> None:
 
 
 def participants_ignore_epochs(patch: Patch) -> None:
-    async def fence(self: ParticipantHop, tx: Tx, batch: Sequence[Envelope]) -> Sequence[Envelope]:
+    async def fence(self: ParticipantHop, tx: Tx, batch: Sequence[Envelope], *_: object) -> Sequence[Envelope]:
         return batch
 
     patch.setattr(ParticipantHop, "_fence", fence)

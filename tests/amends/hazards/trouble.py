@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from amends import Saga, retriable
-from amends.connections import Reader, Tx
+from amends.connections import Tx
 from amends.errors import Conflict, UnknownVersion
 from amends.mending import Action
 from amends.messages import Operation, SagaId
@@ -155,13 +155,13 @@ async def keys_are_locked_in_order(folder: Path, twice: bool) -> None:
         seen: list[list[str]] = []
         trips_storage, hotel_storage = agency.services["trips"].storage, agency.services["hotel"].storage
         trips_storage.sagas.save = _noting(trips_storage.sagas, saved)  # type: ignore[method-assign, assignment]
-        known = hotel_storage.inbox.known
+        look = hotel_storage.inbox.seen
 
-        async def noted(tx: Reader, sagas: list[str]) -> object:
+        async def noted(tx: Tx, coordinators: list[str], sagas: list[str]) -> object:
             seen.append(list(sagas))
-            return await known(tx, sagas)
+            return await look(tx, coordinators, sagas)
 
-        hotel_storage.inbox.known = noted  # type: ignore[method-assign, assignment]
+        hotel_storage.inbox.seen = noted  # type: ignore[method-assign, assignment]
         await agency.start(*trips)
         await agency.runtime.settle()
         for keys in [*saved, *seen]:

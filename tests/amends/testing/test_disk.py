@@ -12,7 +12,8 @@ import apsw
 import pytest
 
 from amends.adapters.sqlite.connection import connect
-from amends.testing.disk import Disk, DiskFile
+from amends.testing.disk import Disk
+from amends.testing.disk_files import DiskFile
 from tests.amends.testing.disk_cases import PATH, after_a_cut, live, live_until_cut, moments, opened, verdict
 
 MOMENTS = range(1, moments() + 1)

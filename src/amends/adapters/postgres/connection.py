@@ -27,6 +27,11 @@ class PostgresReader:
     async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
         return await self._fetch(each(sql), (_possible(keys),))
 
+    async def fetch_sets(self, sql: str, *arguments: Value | Sequence[str]) -> list[Row]:
+        """Arguments in the order of the names' first use; keys are sequences, each for a table of `keys_named`."""
+        possible = [_possible(each) if isinstance(each, list) else each for each in arguments]
+        return await self._fetch(numbered(sql), possible)
+
     async def _fetch(self, statement: Statement, arguments: Sequence[Value | Sequence[str]]) -> list[Row]:
         records = await asked(self.connection, self.connection.fetch, statement.text, *arguments)
         return [tuple(record) for record in records]

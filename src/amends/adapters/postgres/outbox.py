@@ -9,6 +9,8 @@ from functools import partial
 
 import msgspec
 
+from amends.adapters.postgres.connection import PostgresTx
+from amends.adapters.postgres.statements import keys_named
 from amends.connections import Reader, Row, Tx
 from amends.messages import Envelope, MessageId
 from amends.pages import Backlog
@@ -34,6 +36,17 @@ delete from outbox using (
 ) as free
 where id = free_id
 returning id
+"""
+# Both in one round trip.
+exchange_batches = f"""
+with {keys_named("keys")},
+free as (select id as free_id from keys join outbox on id = key for update of outbox skip locked),
+gone as (delete from outbox using free where id = free_id returning id),
+fresh as (
+    insert into outbox (id, put_at, claimed_at, count, messages) values (:id, :put_at, :put_at, :count, :messages)
+    returning pg_current_xact_id()::text as transaction
+)
+select transaction, null from fresh union all select null, id from gone
 """
 unsent_batches = """
 select id, messages from (
@@ -82,18 +95,31 @@ class PostgresOutbox:
         self._done: set[MessageId] = set()
         self._transactions: dict[MessageId, str] = {}
 
-    async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
+    async def insert(self, tx: Tx, envelopes: Sequence[Envelope], taken: Sequence[MessageId] = ()) -> None:
         row = envelopes[0].id
-        [(transaction,)] = await tx.fetch(insert_batch, (row, tx.now, len(envelopes), _encode(envelopes)))
+        values = row, tx.now, len(envelopes), _encode(envelopes)
+        self._take_all_off(taken)
+        if taken and self._done:
+            assert isinstance(tx, PostgresTx)
+            rows = await tx.fetch_sets(exchange_batches, sorted(self._done), *values)
+            [transaction] = [each for each, _ in rows if each is not None]
+            self._forget_after(tx, [each for _, each in rows if each is not None])
+        else:
+            [(transaction,)] = await tx.fetch(insert_batch, values)
         self._transactions[row] = transaction
         tx.after_commit(partial(self._remember, row, envelopes))
 
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None:
+        self._take_all_off(ids)
+        if self._done:
+            self._forget_after(tx, [row for (row,) in await tx.fetch_each(remove_batches, sorted(self._done))])
+
+    def _take_all_off(self, ids: Sequence[MessageId]) -> None:
         for id in ids:
             self._take_off(id)
-        if self._done:
-            gone = {row for (row,) in await tx.fetch_each(remove_batches, sorted(self._done))}
-            tx.after_commit(lambda: self._done.difference_update(gone))
+
+    def _forget_after(self, tx: Tx, gone: Sequence[MessageId]) -> None:
+        tx.after_commit(lambda: self._done.difference_update(gone))
 
     async def unsent(self, tx: Reader, before: float, limit: int) -> list[Envelope]:
         return self._left_in(await tx.fetch(unsent_batches, (before, limit)))[:limit]

@@ -100,7 +100,7 @@ _KAFKA = Binding("ce_")
 class EventOutbox:
     """The `Outbox` port for a service whose messages a change data capture sends: there is never one left to send."""
 
-    async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
+    async def insert(self, tx: Tx, envelopes: Sequence[Envelope], taken: Sequence[MessageId] = ()) -> None:  # noqa: ARG002
         await tx.run_many(insert_event, [_row(each, tx.now) for each in envelopes])
 
     async def remove(self, tx: Tx, ids: Sequence[MessageId]) -> None:

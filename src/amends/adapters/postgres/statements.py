@@ -12,7 +12,6 @@ OPAQUE = r"""(?P<opaque> \b[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|
 NAMED = r":(?P<name>[A-Za-z_]\w*)"
 _PIECE = re.compile(f"{OPAQUE} | {NAMED}", re.VERBOSE | re.DOTALL)
 _ORDERED_JOIN = re.compile(r"\bcross\s+join(?=(\s+\w+){1,3}\s+on\b)", re.IGNORECASE)
-_KEYS = "with keys(key) as (select unnest(:keys::text[]) limit (select 1000000000)) "
 _LOCKED = ' order by keys.key collate "C" for no key update'
 
 
@@ -42,6 +41,15 @@ def numbered(sql: str) -> Statement:
     return Statement(_PIECE.sub(replaced, sql), tuple(numbers))
 
 
+def keys_named(name: str) -> str:
+    """A table of keys for a statement's `with`, given as the parameter of that name.
+
+    >>> keys_named("sagas")
+    'sagas(key) as (select unnest(:sagas::text[]) limit (select 1000000000))'
+    """
+    return f"{name}(key) as (select unnest(:{name}::text[]) limit (select 1000000000))"
+
+
 @cache
 def each(sql: str) -> Statement:
     """A plain select with a table `keys(key)` in front, as its only parameter.
@@ -49,7 +57,7 @@ def each(sql: str) -> Statement:
     The limit lets the planner think of one key, whatever the tables have grown to since it planned: then it looks each
     key up in an index (docs/decisions/19). SQLite's `cross join … on`, a join whose order is kept, is a plain one here.
     """
-    return numbered(_KEYS + _ORDERED_JOIN.sub("join", sql))
+    return numbered(f"with {keys_named('keys')} {_ORDERED_JOIN.sub('join', sql)}")
 
 
 @cache

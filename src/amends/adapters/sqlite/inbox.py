@@ -8,7 +8,7 @@ import msgspec
 from amends.connections import Reader, Tx, Value
 from amends.errors import Conflict
 from amends.messages import Envelope, Operation, Outcome
-from amends.pages import BarrierKey, BarrierRow
+from amends.pages import BarrierKey, BarrierRow, Seen
 
 CREATE = (
     """
@@ -54,7 +54,7 @@ class SqliteInbox:
         found = {}
         for saga, step, operation, outcome, type, payload in await tx.fetch_each(known_operations, sagas):
             ask = _decode(payload) if outcome is None else None
-            row = BarrierRow(_OUTCOMES.get(outcome), type, payload, ask)
+            row = BarrierRow(_OUTCOMES.get(outcome), type, b"" if ask else payload, ask)
             found[BarrierKey(saga, step, _OPERATIONS[operation])] = row
         return found
 
@@ -68,9 +68,9 @@ class SqliteInbox:
         values: list[Sequence[Value]] = [(row.outcome, row.type, _kept(row), *key) for key, row in rows]
         await tx.run_many(replace_operation, values)
 
-    async def epochs(self, tx: Reader, coordinators: Sequence[str]) -> dict[str, int]:
+    async def seen(self, tx: Tx, coordinators: Sequence[str], sagas: Sequence[str]) -> Seen:
         rows: list[tuple[str, int]] = await tx.fetch_each(epochs_seen, coordinators)
-        return dict(rows)
+        return Seen(dict(rows), await self.known(tx, sagas))
 
     async def raise_epochs(self, tx: Tx, epochs: Mapping[str, int]) -> None:
         await tx.run_many(raise_epoch, sorted(epochs.items()))

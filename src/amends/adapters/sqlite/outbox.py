@@ -41,7 +41,9 @@ class SqliteOutbox:
         self._left: dict[MessageId, int] = {}
         self._row_of: dict[MessageId, MessageId] = {}
 
-    async def insert(self, tx: Tx, envelopes: Sequence[Envelope]) -> None:
+    async def insert(self, tx: Tx, envelopes: Sequence[Envelope], taken: Sequence[MessageId] = ()) -> None:
+        if taken:
+            await self.remove(tx, taken)
         row = envelopes[0].id
         await tx.run(insert_batch, (row, tx.now, _encode(envelopes)))
         tx.after_commit(partial(self._remember, row, envelopes))
