@@ -33,7 +33,7 @@ class Ablation(NamedTuple):
 
 ABLATIONS = [
     Ablation(scenarios.batch_of_a_killed_process_comes_again, without.offsets_before_the_database, "was lost"),
-    Ablation(scenarios.batch_of_a_killed_process_comes_again, without.offsets_commit_themselves, "was lost|nobody wants"),
+    Ablation(scenarios.batch_of_a_killed_process_comes_again, without.offsets_commit_themselves, "lost|nobody wants"),
     Ablation(scenarios.partition_waits_for_its_batch, without.partitions_go_at_once, "DID NOT RAISE"),
     Ablation(scenarios.sent_twice_is_done_once, no_barrier, "booked twice"),
     Ablation(scenarios.unheard_record_is_in_the_topic_once, without.records_have_no_numbers, "in the topic twice"),
