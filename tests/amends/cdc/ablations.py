@@ -22,7 +22,7 @@ def rows_are_not_kept(patch: Patch) -> None:
     """As outboxes often are: a row is deleted in the transaction that inserts it, the log has it."""
     insert = EventOutbox.insert
 
-    async def forgetful(self: EventOutbox, tx: Tx, envelopes: Sequence[Envelope]) -> None:
+    async def forgetful(self: EventOutbox, tx: Tx, envelopes: Sequence[Envelope], *_: object) -> None:
         await insert(self, tx, envelopes)
         await tx.run("delete from outbox_events")
 

@@ -99,7 +99,7 @@ class PostgresSagas:
         """One statement for all, which locks them in the order in which they are given: two might deadlock."""
         plain = all(map(_keeps_its_index, changes))
         rows = [_written(each, plain) for each in changes]
-        changed = await tx.run_many(update_state if plain else update_saga, rows)
+        changed = await (tx.run_many(update_state, rows) if plain else tx.run_many(update_saga, rows))
         if changed != len(changes):
             raise Conflict(f"{len(changes) - changed} sagas were moved by somebody else: {changes[0].after.id} …")
 
