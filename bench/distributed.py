@@ -23,7 +23,7 @@ from bench.look import OnServer
 from bench.server import Buyers, cpu_s
 from tools.distributed import Distributed, Options
 
-WARM = 300
+WARM = 2_000  # the broker compiles what it does often
 _WAL = "select wal_bytes from pg_stat_wal"
 _SYNCS = "select wal_sync from pg_stat_wal"
 _SYNCS_SINCE_18 = "select sum(fsyncs) from pg_stat_io where object = 'wal'"
