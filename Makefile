@@ -22,7 +22,7 @@ order: .venv/runtime.stamp ## place orders in the running shop and show what cam
 test: .venv/dev.stamp ## run the tests, those that kill processes last; what takes long is left to soak
 	$(BIN)/pytest -n 3 -m "not crash and not distributed and not long" $(ARGS)
 	$(BIN)/pytest -n 2 -m crash $(ARGS)
-	AMENDS_CHAOS_SEED=$${AMENDS_CHAOS_SEED:-11} AMENDS_CHAOS_SECONDS=$${AMENDS_CHAOS_SECONDS:-240} $(BIN)/pytest -m distributed $(ARGS)
+	AMENDS_CHAOS_SEED=$${AMENDS_CHAOS_SEED:-11} AMENDS_CHAOS_SECONDS=$${AMENDS_CHAOS_SECONDS:-300} $(BIN)/pytest -m distributed $(ARGS)
 
 postman: .venv/dev.stamp ## run the Postman collections against a shop of its own, twice; needs nodejs and npm
 	@$(BIN)/python -m tools.postman $(ARGS)
