@@ -27,8 +27,8 @@ class PostgresReader:
     async def fetch_each(self, sql: str, keys: Sequence[str]) -> list[Row]:
         return await self._fetch(each(sql), (_possible(keys),))
 
-    async def fetch_sets(self, sql: str, *arguments: Value | Sequence[str]) -> list[Row]:
-        """Arguments in the order of the names' first use; keys are sequences, each for a table of `keys_named`."""
+    async def fetch_sets(self, sql: str, *arguments: Value | list[str]) -> list[Row]:
+        """Arguments in the order of the names' first use; keys are lists, each for a table of `keys_named`."""
         possible = [_possible(each) if isinstance(each, list) else each for each in arguments]
         return await self._fetch(numbered(sql), possible)
 

@@ -73,7 +73,7 @@ class PostgresInbox:
     async def seen(self, tx: Tx, coordinators: Sequence[str], sagas: Sequence[str]) -> Seen:
         assert isinstance(tx, PostgresTx)
         epochs, operations = {}, []
-        for coordinator, epoch, *operation in await tx.fetch_sets(seen_of_both, coordinators, sorted({*sagas})):
+        for coordinator, epoch, *operation in await tx.fetch_sets(seen_of_both, [*coordinators], sorted({*sagas})):
             if coordinator is None:
                 operations.append(operation)
             else:
